@@ -1,0 +1,60 @@
+"""What every data set becomes: three splits of rows, kept as small as they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of one split.
+
+    `stored` is [N, D], uint8 where the data are bytes, else float32; `labels` is [N] int64, or None.
+    """
+
+    stored: torch.Tensor
+    labels: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.stored.shape[0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in the paper's splits.
+
+    A value is stored / divisor: 255 for byte images, 16 for the digits, 1 for floats. `shape` is one example's shape,
+    (channels, height, width) for images, else (D,). `source` says in words where the rows came from.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    shape: tuple[int, ...]
+    divisor: float
+    source: str
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of values in one example."""
+        return self.train.stored.shape[1]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+    def split(self, name: str) -> Split:
+        """The split called train, validation or test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    def values(self, stored: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Stored rows → values of the same shape, in `dtype`, on the rows' device.
+
+        A true division, not a product with 1/divisor: k/255 is then the float nearest to it, which the Parzen kernels
+        recognise as an exact byte.
+        """
+        rows = stored.to(dtype)
+        return rows if self.divisor == 1.0 else rows.div_(self.divisor)

@@ -1,0 +1,186 @@
+"""The specification of both operators: their equations in plain torch, on any device, in bounded memory.
+
+The compiled kernels are tested against this file and fall back on it; it needs no compiler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+# Elements in one distance tile: 4 MB of float32 on a CPU, where the tile should stay in the cache; 32 MB
+# on an accelerator, where a small tile would leave it idle. A few such tiles live at once.
+_CPU_TILE_ELEMENTS = 1 << 20
+_DEVICE_TILE_ELEMENTS = 1 << 23
+_SAMPLE_ROWS = 2048
+
+
+def maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Maxout units: `max_p (x · weight[u, p] + bias[u, p])` (Goodfellow et al. 2013, "Maxout Networks", eq. 1).
+
+    x is [B, I], weight [U, P, I], bias [U, P]; the result is [B, U]. Where pieces tie, the gradient goes
+    to the lowest one, and a NaN piece makes the unit NaN.
+    """
+    units, pieces, inputs = weight.shape
+    flat = torch.nn.functional.linear(x, weight.reshape(units * pieces, inputs), bias.reshape(-1))
+    return flat.view(x.shape[0], units, pieces).max(dim=2).values
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The type that distances and densities are computed and returned in."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+@contextlib.contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """Products in the type of their operands: no autocast, no TF32, no bfloat16 behind float32's name.
+
+    One TF32 product moves a log-density by about a nat at sigma = 0.2, and `set_float32_matmul_precision`
+    switches it on for the whole process, on CPUs with matrix units as well.
+    """
+    backend = torch.backends.cuda.matmul if device.type == "cuda" else torch.backends.mkldnn.matmul
+    before = backend.fp32_precision
+    backend.fp32_precision = "ieee"
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        backend.fp32_precision = before
+
+
+class _Distances:
+    """Squared distances between queries and samples, one tile at a time.
+
+    Computed as |q|² + |s|² − 2 q·s, which costs one matrix product but cancels where the norms are far
+    larger than the distance; subtracting the samples' mean from both removes an offset that data share.
+    """
+
+    def __init__(self, queries: Tensor, samples: Tensor) -> None:
+        self.dtype = compute_dtype(queries.dtype)
+        self.queries, self.samples = queries, samples
+        self.centre = samples.mean(dim=0, dtype=self.dtype)
+        tile = _CPU_TILE_ELEMENTS if queries.device.type == "cpu" else _DEVICE_TILE_ELEMENTS
+        # A wide row must not let the centred copies outgrow the tile.
+        rows = max(1, 2 * tile // max(1, queries.shape[1]))
+        self.sample_rows = min(_SAMPLE_ROWS, rows)
+        self.query_rows = min(tile // _SAMPLE_ROWS, rows)
+
+    def query_chunks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of the queries, each with its centred rows."""
+        return self._chunks(self.queries, self.query_rows)
+
+    def sample_chunks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of the samples, each with its centred rows."""
+        return self._chunks(self.samples, self.sample_rows)
+
+    def _chunks(self, rows: Tensor, size: int) -> Iterator[tuple[slice, Tensor]]:
+        for start in range(0, rows.shape[0], size):
+            part = slice(start, min(start + size, rows.shape[0]))
+            yield part, rows[part].to(self.dtype) - self.centre
+
+    @staticmethod
+    def tile(query: Tensor, sample: Tensor) -> Tensor:
+        """Squared distances [n, m] between centred rows [n, D] and [m, D], within [0, largest finite]."""
+        product = torch.addmm(sample.square().sum(dim=1), query, sample.T, alpha=-2.0)
+        product += query.square().sum(dim=1, keepdim=True)
+        # Rounding can take a tiny distance below 0; an overflow to infinity would give inf − inf = NaN.
+        return product.clamp_(0.0, torch.finfo(product.dtype).max)
+
+
+def _normaliser(sigmas: Tensor, sample_count: int, dimension: int) -> Tensor:
+    """log M + (D/2)·log(2πσ²) as [S, 1] float64: what separates the log-sum-exp from the log-density."""
+    sigma = sigmas.detach().to(torch.float64)[:, None]
+    return math.log(sample_count) + 0.5 * dimension * math.log(2 * math.pi) + dimension * sigma.log()
+
+
+def _inverse_bandwidth(sigmas: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """1/(2σ²) for each bandwidth: S scalars, in the computing type but squared in float64."""
+    return list((0.5 / sigmas.detach().to(torch.float64).square()).to(dtype).unbind())
+
+
+@torch.library.custom_op("gantool::parzen_log_density_reference", mutates_args=())
+def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
+    """Log-density of each query under a Gaussian Parzen window on the samples, for every bandwidth.
+
+    `log p(q) = log mean_j exp(−‖q − s_j‖² / 2σ²) − (D/2)·log(2πσ²)` (Breuleux, Bengio and Vincent 2011;
+    Goodfellow et al. 2014, section 5). queries [N, D], samples [M, D], sigmas [S] → [S, N] in nats.
+
+    The least squared distance seen so far is the reference point of every bandwidth's sum, because exp is
+    monotone: its own term is exp(0) = 1, so no sum underflows and a far query stays finite.
+    """
+    distances = _Distances(queries, samples)
+    rates = _inverse_bandwidth(sigmas, distances.dtype)
+    normaliser = _normaliser(sigmas, samples.shape[0], samples.shape[1])
+    result = torch.empty(len(rates), queries.shape[0], dtype=distances.dtype, device=queries.device)
+    with _full_precision(queries.device):
+        for part, query in distances.query_chunks():
+            least = torch.full((query.shape[0],), math.inf, dtype=distances.dtype, device=query.device)
+            sums = torch.zeros(len(rates), query.shape[0], dtype=distances.dtype, device=query.device)
+            for _, sample in distances.sample_chunks():
+                tile = distances.tile(query, sample)
+                nearer = torch.minimum(least, tile.amin(dim=1))
+                tile -= nearer[:, None]
+                for rate, row in zip(rates, sums, strict=True):
+                    row *= ((nearer - least) * rate).exp_()
+                    row += (tile * -rate).exp_().sum(dim=1)
+                least = nearer
+            # The sum of three large terms of either sign: float64 keeps their rounding out of the result.
+            exponent = least.double() * torch.stack(rates).double()[:, None] if rates else sums.double()
+            result[:, part] = sums.double().log() - exponent - normaliser
+    return result
+
+
+@parzen_log_density.register_fake
+def _(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
+    return queries.new_empty(sigmas.shape[0], queries.shape[0], dtype=compute_dtype(queries.dtype))
+
+
+@torch.library.custom_op("gantool::parzen_backward", mutates_args=())
+def parzen_backward(
+    grad: Tensor, queries: Tensor, samples: Tensor, sigmas: Tensor, log_density: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of `sum(grad · log_density)` in queries, samples and sigmas, from saved log-densities.
+
+    With w_ij = softmax_j(−‖q_i − s_j‖² / 2σ²), recovered as exp of a difference from the saved density:
+    ∂/∂q_i = Σ_j w_ij (s_j − q_i)/σ², ∂/∂s_j = Σ_i w_ij (q_i − s_j)/σ², ∂/∂σ = Σ_ij w_ij (‖·‖²/σ² − D)/σ.
+    Bandwidths share one weight tile, so that S of them cost two products like one does.
+    """
+    distances = _Distances(queries, samples)
+    dtype = distances.dtype
+    rates = _inverse_bandwidth(sigmas, dtype)
+    log_sums = log_density.double() + _normaliser(sigmas, samples.shape[0], samples.shape[1])
+    grad_queries = torch.empty_like(queries, memory_format=torch.contiguous_format)
+    grad_samples = torch.zeros(samples.shape, dtype=dtype, device=samples.device)
+    moments = torch.zeros(len(rates), dtype=torch.float64, device=samples.device)
+    with _full_precision(queries.device):
+        for part, query in distances.query_chunks():
+            accumulated = torch.zeros_like(query)
+            for columns, sample in distances.sample_chunks():
+                tile = distances.tile(query, sample)
+                weights = torch.zeros_like(tile)
+                for row, rate in enumerate(rates):
+                    exponent = (tile * -rate).sub_(log_sums[row, part, None].to(dtype))
+                    kernel = exponent.exp_().mul_(grad[row, part, None].to(dtype))
+                    moments[row] += torch.einsum("nm,nm->", kernel, tile)
+                    weights.add_(kernel.mul_(2 * rate))
+                accumulated += weights @ sample - weights.sum(dim=1, keepdim=True) * query
+                grad_samples[columns] += weights.T @ query - weights.sum(dim=0)[:, None] * sample
+            grad_queries[part] = accumulated.to(queries.dtype)
+    sigma = sigmas.to(torch.float64)
+    grad_sigmas = moments / sigma**3 - grad.double().sum(dim=1) * samples.shape[1] / sigma
+    return grad_queries, grad_samples.to(samples.dtype), grad_sigmas.to(sigmas.dtype)
+
+
+@parzen_backward.register_fake
+def _(
+    grad: Tensor, queries: Tensor, samples: Tensor, sigmas: Tensor, log_density: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        torch.empty_like(queries, memory_format=torch.contiguous_format),
+        torch.empty_like(samples, memory_format=torch.contiguous_format),
+        torch.empty_like(sigmas, memory_format=torch.contiguous_format),
+    )
