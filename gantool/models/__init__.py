@@ -1,0 +1,8 @@
+"""Generators, discriminators and the noise that feeds them."""
+
+from __future__ import annotations
+
+from gantool.models.networks import Discriminator, Generator, build_discriminator, build_generator
+from gantool.models.noise import draw_noise
+
+__all__ = ["Discriminator", "Generator", "build_discriminator", "build_generator", "draw_noise"]
