@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ _SAMPLE_ROWS = 2048
 
 
 def maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Maxout units: `max_p (x · weight[u, p] + bias[u, p])` (Goodfellow et al. 2013, "Maxout Networks", eq. 1).
+    """Maxout units: `max_p (x · weight[u, p] + bias[u, p])` (Goodfellow et al. 2013).
 
     x is [B, I], weight [U, P, I], bias [U, P]; the result is [B, U]. Where pieces tie, the gradient goes
     to the lowest one, and a NaN piece makes the unit NaN.
@@ -42,7 +43,8 @@ def _full_precision(device: torch.device) -> Iterator[None]:
     One TF32 product moves a log-density by about a nat at sigma = 0.2, and `set_float32_matmul_precision`
     switches it on for the whole process, on CPUs with matrix units as well.
     """
-    backend = torch.backends.cuda.matmul if device.type == "cuda" else torch.backends.mkldnn.matmul
+    backends: Any = torch.backends
+    backend = backends.cuda.matmul if device.type == "cuda" else backends.mkldnn.matmul
     before = backend.fp32_precision
     backend.fp32_precision = "ieee"
     try:
@@ -134,53 +136,79 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
     return result
 
 
-@parzen_log_density.register_fake
-def _(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
+def parzen_fake(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
+    """The result's shape and type alone, for torch.compile."""
     return queries.new_empty(sigmas.shape[0], queries.shape[0], dtype=compute_dtype(queries.dtype))
+
+
+parzen_log_density.register_fake(parzen_fake)
 
 
 @torch.library.custom_op("gantool::parzen_backward", mutates_args=())
 def parzen_backward(
-    grad: Tensor, queries: Tensor, samples: Tensor, sigmas: Tensor, log_density: Tensor
+    grad: Tensor,
+    queries: Tensor,
+    samples: Tensor,
+    sigmas: Tensor,
+    log_density: Tensor,
+    need_queries: bool,
+    need_samples: bool,
+    need_sigmas: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `sum(grad · log_density)` in queries, samples and sigmas, from saved log-densities.
 
     With w_ij = softmax_j(−‖q_i − s_j‖² / 2σ²), recovered as exp of a difference from the saved density:
     ∂/∂q_i = Σ_j w_ij (s_j − q_i)/σ², ∂/∂s_j = Σ_i w_ij (q_i − s_j)/σ², ∂/∂σ = Σ_ij w_ij (‖·‖²/σ² − D)/σ.
-    Bandwidths share one weight tile, so that S of them cost two products like one does.
+    Bandwidths share one weight tile, so that S of them cost as many products as one. A gradient that is
+    not needed comes back with no elements.
     """
     distances = _Distances(queries, samples)
-    dtype = distances.dtype
+    dtype, device = distances.dtype, queries.device
     rates = _inverse_bandwidth(sigmas, dtype)
     log_sums = log_density.double() + _normaliser(sigmas, samples.shape[0], samples.shape[1])
-    grad_queries = torch.empty_like(queries, memory_format=torch.contiguous_format)
-    grad_samples = torch.zeros(samples.shape, dtype=dtype, device=samples.device)
-    moments = torch.zeros(len(rates), dtype=torch.float64, device=samples.device)
-    with _full_precision(queries.device):
+    grad_queries = queries.new_zeros(queries.shape if need_queries else (0,))
+    grad_samples = torch.zeros(samples.shape if need_samples else (0,), dtype=dtype, device=device)
+    moments = torch.zeros(len(rates), dtype=torch.float64, device=device)
+    with _full_precision(device):
         for part, query in distances.query_chunks():
-            accumulated = torch.zeros_like(query)
+            pulled = torch.zeros_like(query)
             for columns, sample in distances.sample_chunks():
                 tile = distances.tile(query, sample)
                 weights = torch.zeros_like(tile)
                 for row, rate in enumerate(rates):
-                    exponent = (tile * -rate).sub_(log_sums[row, part, None].to(dtype))
-                    kernel = exponent.exp_().mul_(grad[row, part, None].to(dtype))
-                    moments[row] += torch.einsum("nm,nm->", kernel, tile)
+                    kernel = (tile * -rate).sub_(log_sums[row, part, None].to(dtype)).exp_()
+                    kernel *= grad[row, part, None].to(dtype)
+                    if need_sigmas:
+                        moments[row] += torch.dot(kernel.flatten(), tile.flatten())
                     weights.add_(kernel.mul_(2 * rate))
-                accumulated += weights @ sample - weights.sum(dim=1, keepdim=True) * query
-                grad_samples[columns] += weights.T @ query - weights.sum(dim=0)[:, None] * sample
-            grad_queries[part] = accumulated.to(queries.dtype)
+                if need_queries:
+                    pulled += weights @ sample - weights.sum(dim=1, keepdim=True) * query
+                if need_samples:
+                    grad_samples[columns] += weights.T @ query - weights.sum(dim=0)[:, None] * sample
+            if need_queries:
+                grad_queries[part] = pulled.to(queries.dtype)
     sigma = sigmas.to(torch.float64)
     grad_sigmas = moments / sigma**3 - grad.double().sum(dim=1) * samples.shape[1] / sigma
-    return grad_queries, grad_samples.to(samples.dtype), grad_sigmas.to(sigmas.dtype)
+    return (
+        grad_queries,
+        grad_samples.to(samples.dtype),
+        grad_sigmas.to(sigmas.dtype) if need_sigmas else sigmas.new_zeros(0),
+    )
 
 
 @parzen_backward.register_fake
 def _(
-    grad: Tensor, queries: Tensor, samples: Tensor, sigmas: Tensor, log_density: Tensor
+    grad: Tensor,
+    queries: Tensor,
+    samples: Tensor,
+    sigmas: Tensor,
+    log_density: Tensor,
+    need_queries: bool,
+    need_samples: bool,
+    need_sigmas: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     return (
-        torch.empty_like(queries, memory_format=torch.contiguous_format),
-        torch.empty_like(samples, memory_format=torch.contiguous_format),
-        torch.empty_like(sigmas, memory_format=torch.contiguous_format),
+        queries.new_empty(queries.shape if need_queries else (0,)),
+        samples.new_empty(samples.shape if need_samples else (0,)),
+        sigmas.new_empty(sigmas.shape if need_sigmas else (0,)),
     )

@@ -1,0 +1,12 @@
+"""The two operators, each compiled where possible and in plain torch everywhere.
+
+>>> maxout(x, weight, bias)                        # [B, I], [U, P, I], [U, P] → [B, U]
+>>> parzen_log_density(queries, samples, sigmas)   # [N, D], [M, D], [S] → [S, N] nats
+>>> selected_impl("maxout", x)                     # "native (avx512)", "reference (torch)" …
+"""
+
+from gantool.ops.maxout import maxout
+from gantool.ops.parzen import parzen_log_density
+from gantool.ops.selection import Impl, selected_impl
+
+__all__ = ["Impl", "maxout", "parzen_log_density", "selected_impl"]

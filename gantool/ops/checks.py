@@ -1,0 +1,60 @@
+"""The operators' door on the Python side: one sentence names the argument, what was expected, what came."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gantool.errors import UsageError
+
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def check_shape(op: str, name: str, tensor: Tensor, axes: str, sizes: tuple[int | None, ...]) -> None:
+    """Raises UsageError unless `tensor` has these sizes; None stands for any size. `axes` shows: "[B, I]"."""
+    expected = len(tensor.shape) == len(sizes) and all(
+        size is None or size == actual for size, actual in zip(sizes, tensor.shape, strict=True)
+    )
+    if not expected:
+        wanted = ", ".join("any" if size is None else str(size) for size in sizes)
+        raise UsageError(f"{op}: {name} must be {axes} = [{wanted}], and is {list(tensor.shape)}")
+
+
+def check_nonempty(op: str, name: str, axis: str, size: int) -> None:
+    """Raises UsageError where an axis that must hold something is empty."""
+    if size == 0:
+        raise UsageError(f"{op}: {name} must have at least one {axis}, and has none")
+
+
+def check_float(op: str, name: str, tensor: Tensor) -> None:
+    """Raises UsageError unless `tensor` is float32, bfloat16, float16 or float64."""
+    if tensor.dtype not in _FLOATS:
+        raise UsageError(f"{op}: {name} must be float32, bfloat16, float16 or float64, and is {tensor.dtype}")
+
+
+def check_same(
+    op: str, name: str, tensor: Tensor, like_name: str, like: Tensor, *, dtype: bool = True
+) -> None:
+    """Raises UsageError unless `tensor` is on the device of `like` and, with `dtype`, of its type."""
+    if tensor.device != like.device:
+        raise UsageError(
+            f"{op}: {name} must be on the device of {like_name} ({like.device}), and is on {tensor.device}"
+        )
+    if dtype and tensor.dtype != like.dtype:
+        raise UsageError(
+            f"{op}: {name} must have the type of {like_name} ({like.dtype}), and is {tensor.dtype}"
+        )
+
+
+def check_positive(op: str, name: str, tensor: Tensor) -> None:
+    """Raises UsageError unless every value is positive and finite.
+
+    Reading values stops a GPU's stream, so only CPU tensors are read, and none while torch.compile traces.
+    On a GPU a bandwidth that is not positive makes its own row of the result NaN.
+    """
+    if tensor.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    good = (tensor > 0) & tensor.isfinite()
+    if not bool(good.all()):
+        bad = tensor.detach()[~good][0].item()
+        raise UsageError(f"{op}: {name} must be positive and finite, and one is {bad:g}")
