@@ -36,8 +36,8 @@ def _require_count(value: object, name: str, least: int = 1) -> None:
 
 def _require_number(value: object, name: str, expected: str, low: float, high: float = math.inf) -> None:
     """Accepts a finite int or float in [low, high]."""
-    valid = isinstance(value, (int, float)) and not isinstance(value, bool)
-    _require(valid and low <= value <= high and math.isfinite(value), name, expected, value)  # type: ignore[operator]
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    _require(math.isfinite(number) and low <= number <= high, name, expected, value)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class LayerConfig:
     """One fully connected layer.
 
     Weights are drawn from U(−init_range, init_range). `units` 0 stands for the data's dimension. `bias` is a number, or
-    `data-logit`: the logit of the training pixels' mean, clipped to [1e-7, 1 − 1e-7]. In training each input is kept with
-    probability `keep` and multiplied by `keep_scale`; in evaluation neither happens.
+    `data-logit`: the logit of the training pixels' mean, clipped to [1e-7, 1 − 1e-7]. In training each input is kept
+    with probability `keep` and multiplied by `keep_scale`; in evaluation neither happens.
     """
 
     kind: Activation
@@ -118,9 +118,10 @@ class NetworkConfig:
 class OptimizerConfig:
     """How parameters move.
 
-    momentum: v ← μv − lr·g, p ← p + v (not Nesterov), μ rising linearly from `momentum` in epoch 1 to `final_momentum` at
-    `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. Both: update t = 0, 1, … uses
-    lr = max(learning_rate / decay^t, min_learning_rate). `max_column_norm` bounds the norm of each unit's incoming weights.
+    momentum: v ← μv − lr·g, p ← p + v (not Nesterov), μ rising linearly from `momentum` in epoch 1 to `final_momentum`
+    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. Both: update t = 0, 1, … uses
+    lr = max(learning_rate / decay^t, min_learning_rate). `max_column_norm` bounds the norm of each unit's incoming
+    weights.
     """
 
     kind: OptimizerKind = "momentum"
@@ -150,9 +151,10 @@ class OptimizerConfig:
 class TrainingConfig:
     """Algorithm 1 and its bookkeeping.
 
-    `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`, when
-    set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
-    Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch.
+    `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`,
+    when set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
+    Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch. The newest
+    `keep_checkpoints` checkpoints are kept; 0 keeps them all.
     """
 
     order: UpdateOrder = "alternating"
@@ -166,6 +168,7 @@ class TrainingConfig:
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
+    keep_checkpoints: int = 3
 
     def __post_init__(self) -> None:
         _require_choice(self.order, ("alternating", "simultaneous", "generator-first"), "training.order")
@@ -173,15 +176,14 @@ class TrainingConfig:
         _require_number(self.blend, "training.blend", "from 0 to 1", 0.0, 1.0)
         for name in ("k", "batch_size", "epochs", "log_every"):
             _require_count(getattr(self, name), f"training.{name}")
-        for name in ("seed", "sample_every", "checkpoint_every"):
+        for name in ("seed", "sample_every", "checkpoint_every", "keep_checkpoints"):
             _require_count(getattr(self, name), f"training.{name}", least=0)
         _require(self.seed < 2**63, "training.seed", "below 2^63", self.seed)
         if self.steps is not None:
             _require_count(self.steps, "training.steps")
         shares_noise = self.order != "alternating"
-        _require(
-            not shares_noise or self.k == 1, "training.k", f"1 when training.order = {self.order} (it shares one batch of z)", self.k
-        )
+        expected = f"1 when training.order = {self.order} (it shares one batch of z)"
+        _require(not shares_noise or self.k == 1, "training.k", expected, self.k)
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,21 @@ class RunConfig:
         _require(plain, "name", "letters, digits, '-', '_' and '.' (it names the run directory)", self.name)
         self.generator.check("generator")
         self.discriminator.check("discriminator")
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        """What no layer can check alone: which layers may follow the data's size and its means."""
+        for network, layers in (("generator", self.generator.layers), ("discriminator", self.discriminator.layers)):
+            for index, layer in enumerate(layers):
+                name = f"{network}.layers.{index}"
+                is_output = network == "generator" and index == len(layers) - 1
+                _require(layer.units > 0 or is_output, f"{name}.units", "1 or more (0 is for the output)", layer.units)
+                own_bias = layer.bias != "data-logit" or is_output
+                _require(own_bias, f"{name}.bias", "a number (data-logit is for the generator's output)", layer.bias)
         last = self.discriminator.layers[-1]
-        final = f"discriminator.layers.{len(self.discriminator.layers) - 1}"
-        _require(last.units == 1, f"{final}.units", "1 (a probability)", last.units)
-        _require(last.kind == "sigmoid", f"{final}.kind", "sigmoid (a probability)", last.kind)
-        _require(all(x.units > 0 for x in self.discriminator.layers), "discriminator units", "1 or more", 0)
-        _require(all(x.units > 0 for x in self.generator.layers[:-1]), "generator hidden units", "1 or more", 0)
-        _require(
-            all(x.bias != "data-logit" for x in (*self.generator.layers[:-1], *self.discriminator.layers)),
-            "bias = data-logit", "used on the generator's last layer only", "elsewhere"
-        )
+        name = f"discriminator.layers.{len(self.discriminator.layers) - 1}"
+        _require(last.units == 1, f"{name}.units", "1, since the last layer gives a probability", last.units)
+        _require(last.kind == "sigmoid", f"{name}.kind", "sigmoid, since the last layer gives a probability", last.kind)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain dictionaries, lists, strings and numbers: what config.json holds."""

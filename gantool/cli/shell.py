@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 Parameters = ParamSpec("Parameters")
 
 JsonFlag = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else there.", rich_help_panel="Common")
+    bool,
+    typer.Option("--json", help="Print one JSON object to stdout and nothing else there.", rich_help_panel="Common"),
 ]
-DebugFlag = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Common")
-]
+DebugFlag = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Common")]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -111,7 +110,7 @@ def _fail(sentence: str, code: int, as_json: bool) -> None:
 
 
 def resolve_device(name: str) -> Any:
-    """`auto`, `cpu`, `cuda` or `cuda:N` → torch.device; UsageError where it is not there. `auto` takes CUDA if it can."""
+    """`auto`, `cpu`, `cuda` or `cuda:N` → torch.device; UsageError where it is not there. `auto` prefers CUDA."""
     import torch
 
     if name == "auto":
@@ -122,6 +121,8 @@ def resolve_device(name: str) -> Any:
         raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, but is {name!r}.") from error
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"--device must be auto, cpu, cuda or cuda:N, but is {name!r}.")
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise UsageError(f"--device {name} is not on this machine: torch sees {torch.cuda.device_count()} CUDA devices.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name} is not on this machine: torch sees {torch.cuda.device_count()} CUDA devices."
+        )
     return device

@@ -34,7 +34,7 @@ class DenseLayer(nn.Module):
             self.affine = _linear(in_features, units, config.init_range, rng)
         if config.bias != "data-logit":
             with torch.no_grad():
-                self.affine.bias.fill_(config.bias)  # type: ignore[operator, union-attr]
+                self.affine.bias.fill_(config.bias)
         self.activation = config.kind
 
     def forward(self, x: torch.Tensor, rng: torch.Generator | None = None) -> torch.Tensor:
@@ -74,8 +74,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """x [B, D] → the logit of D(x), [B].
 
-    The logit, not the probability: log D and log(1 − D) are then softplus functions, which neither overflow nor lose the
-    digits that a probability near 0 or 1 has lost.
+    The logit, not the probability: log D and log(1 − D) are then softplus functions, which neither overflow nor lose
+    the digits that a probability near 0 or 1 has lost.
     """
 
     def __init__(self, layers: list[DenseLayer]) -> None:
@@ -106,7 +106,7 @@ def build_generator(
     layers = _stack(config, noise_dimension, dimension, rng)
     if config.layers[last].bias == "data-logit":
         with torch.no_grad():
-            layers[last].affine.bias.copy_(_logit_of_mean(data_mean))  # type: ignore[union-attr, operator]
+            layers[last].affine.bias.copy_(_logit_of_mean(data_mean))  # type: ignore[operator]
     return Generator(layers)
 
 
@@ -123,9 +123,7 @@ def build_discriminator(config: NetworkConfig, data_dimension: int, rng: torch.G
     return Discriminator(_stack(config, data_dimension, data_dimension, rng))
 
 
-def _stack(
-    config: NetworkConfig, in_features: int, data_dimension: int, rng: torch.Generator
-) -> list[DenseLayer]:
+def _stack(config: NetworkConfig, in_features: int, data_dimension: int, rng: torch.Generator) -> list[DenseLayer]:
     layers = []
     for layer in config.layers:
         units = layer.units or data_dimension

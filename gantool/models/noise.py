@@ -14,8 +14,8 @@ def draw_noise(
 ) -> torch.Tensor:
     """Draws `count` noise vectors: [count, noise.dimension], on the device of `rng`.
 
-    uniform: U(−√3, √3) a coordinate, as in the released configuration; gaussian: N(0, 1); spherical: a Gaussian direction
-    scaled to length √dimension. All have mean 0 and variance 1 a coordinate.
+    uniform: U(−√3, √3) a coordinate, as in the released configuration; gaussian: N(0, 1); spherical: a Gaussian
+    direction scaled to length √dimension. All have mean 0 and variance 1 a coordinate.
     """
     z = torch.empty(count, noise.dimension, dtype=dtype, device=rng.device)
     if noise.distribution == "uniform":

@@ -9,8 +9,8 @@ from torch import nn
 class ScaledDropout(nn.Module):
     """Keeps each input of each example with probability `keep` and multiplies what is kept by `scale`.
 
-    In evaluation it does nothing (no rescaling). Masks come from the `rng` given to forward, so that a run's masks depend
-    on the run's seed alone and can be saved with it; without one they come from torch's default generator.
+    In evaluation it does nothing (no rescaling). Masks come from the `rng` given to forward, so that a run's masks
+    depend on the run's seed alone and can be saved with it; without one they come from torch's default generator.
     """
 
     def __init__(self, keep: float, scale: float) -> None:

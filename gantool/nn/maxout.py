@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from gantool.ops import maxout
+from gantool.ops import Impl, maxout
 
 
 class Maxout(nn.Module):
@@ -24,7 +24,7 @@ class Maxout(nn.Module):
         *,
         init_range: float = 0.005,
         rng: torch.Generator | None = None,
-        impl: str = "auto",
+        impl: Impl = "auto",
     ) -> None:
         super().__init__()
         self.in_features, self.units, self.pieces, self.impl = in_features, units, pieces, impl
