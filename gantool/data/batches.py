@@ -1,0 +1,95 @@
+"""Batches of training rows in an order that is a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+import torch
+
+from gantool.data.dataset import Dataset
+from gantool.errors import UsageError
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_DEVICE_SHARE = 0.5
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of one epoch's permutation, below 2^64: SplitMix64's output `epoch` after `seed` (Steele et al. 2014).
+
+    torch's CPU generator starts from the low 32 bits of its seed alone, so a plain sum would repeat orders from one run
+    to the next (seed 1, epoch 0 as seed 0, epoch 1); the mix spreads every bit of both.
+    """
+    state = (seed + (epoch + 1) * _GOLDEN) & _MASK
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+    return state ^ (state >> 31)
+
+
+def _fits(rows: torch.Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return rows.nbytes <= _DEVICE_SHARE * free
+
+
+class BatchStream:
+    """Endless batches of one split; `draw(position)` is the batch number `position` since training began.
+
+    Every epoch passes over a fresh permutation of the rows; its incomplete last batch is dropped. The permutation is
+    made on the CPU, so that a run on a GPU sees the same order. There is no state to save: a resumed run asks for the
+    next position.
+
+    The rows live on `device`, as stored (bytes stay bytes), where they fit in half of its free memory; else they stay
+    in host memory and each batch crosses through a pinned buffer, without a synchronisation.
+
+    Raises UsageError where `batch_size` is larger than the split.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        *,
+        seed: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        split: str = "train",
+    ) -> None:
+        rows = dataset.split(split).stored
+        if not 1 <= batch_size <= len(rows):
+            raise UsageError(
+                f"training.batch_size must be from 1 to {len(rows)}, the rows of {dataset.name}'s {split} split, "
+                f"but is {batch_size}."
+            )
+        self.batch_size = batch_size
+        self.batches_per_epoch = len(rows) // batch_size
+        self._dataset = dataset
+        self._seed = seed
+        self._device = torch.device(device)
+        self._dtype = dtype
+        self._resident = _fits(rows, self._device)
+        self._rows = rows.to(self._device) if self._resident else rows
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def draw(self, position: int) -> torch.Tensor:
+        """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
+        epoch, batch = divmod(position, self.batches_per_epoch)
+        if epoch != self._epoch:
+            self._order = self._permutation(epoch)
+            self._epoch = epoch
+        index = self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return self._dataset.values(self._gather(index), self._dtype)
+
+    def _permutation(self, epoch: int) -> torch.Tensor:
+        if epoch < 0:
+            raise ValueError("position must be 0 or more")
+        rng = torch.Generator().manual_seed(epoch_seed(self._seed, epoch))
+        order = torch.randperm(len(self._rows), generator=rng)
+        return order.to(self._device) if self._resident else order
+
+    def _gather(self, index: torch.Tensor) -> torch.Tensor:
+        if self._resident:
+            return self._rows.index_select(0, index)
+        batch = torch.empty((len(index), self._rows.shape[1]), dtype=self._rows.dtype, pin_memory=True)
+        torch.index_select(self._rows, 0, index, out=batch)
+        return batch.to(self._device, non_blocking=True)

@@ -1,0 +1,82 @@
+"""MNIST (LeCun et al. 1998), in the paper's splits: train[0:50000], validation train[50000:60000], and the test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gantool.data.dataset import Dataset, Split
+from gantool.data.idx import read_idx
+from gantool.data.remote import RemoteFile, RemoteSet
+from gantool.errors import UsageError
+
+MNIST_FILES = RemoteSet(
+    name="mnist",
+    files=(
+        RemoteFile(
+            "train-images-idx3-ubyte.gz",
+            size=47_040_016,
+            sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        RemoteFile(
+            "train-labels-idx1-ubyte.gz",
+            size=60_008,
+            sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        RemoteFile(
+            "t10k-images-idx3-ubyte.gz",
+            size=7_840_016,
+            sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        RemoteFile(
+            "t10k-labels-idx1-ubyte.gz",
+            size=10_008,
+            sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    ),
+)
+_TRAINING_ROWS, _ALL_TRAINING_ROWS, _TEST_ROWS = 50_000, 60_000, 10_000
+_SIDE, _CLASSES = 28, 10
+
+
+def load_mnist(root: Path) -> Dataset:
+    """Reads <root>/mnist/ under the official names, gzip or unzipped → 50,000 / 10,000 / 10,000 images of 28×28 bytes.
+
+    Raises UsageError: a file is missing, damaged, or not what its name says.
+    """
+    images_path, labels_path, test_images_path, test_labels_path = MNIST_FILES.require(root)
+    try:
+        images, labels = _read(images_path, labels_path, _ALL_TRAINING_ROWS)
+        test_images, test_labels = _read(test_images_path, test_labels_path, _TEST_ROWS)
+    except UsageError as error:
+        remedy = "run `gantool data fetch mnist` to replace it."
+        raise UsageError(f"{str(error).rstrip('.')}; {remedy}") from error
+    return Dataset(
+        name="mnist",
+        train=_split(images[:_TRAINING_ROWS], labels[:_TRAINING_ROWS]),
+        validation=_split(images[_TRAINING_ROWS:], labels[_TRAINING_ROWS:]),
+        test=_split(test_images, test_labels),
+        shape=(1, _SIDE, _SIDE),
+        divisor=255.0,
+        source=f"the MNIST IDX files in {MNIST_FILES.folder(root)}",
+    )
+
+
+def _read(images_path: Path, labels_path: Path, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    images = read_idx(images_path, (rows, _SIDE, _SIDE)).reshape(rows, -1)
+    labels = read_idx(labels_path, (rows,))
+    if labels.max() >= _CLASSES:
+        raise UsageError(f"{labels_path} holds the label {labels.max()}: expected 0 to {_CLASSES - 1}.")
+    return images, labels
+
+
+def _split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:
+    return Split(torch.from_numpy(images), torch.from_numpy(labels).long())

@@ -1,0 +1,69 @@
+"""Every data set by name: what it is and how it is read."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantool.config import DataConfig
+from gantool.data.dataset import Dataset
+from gantool.data.digits import load_digits
+from gantool.data.mnist import MNIST_FILES, load_mnist
+from gantool.data.remote import RemoteSet
+from gantool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A data set: a line about it, its loader (configuration, data root → Dataset), and the files it needs, if any."""
+
+    about: str
+    load: Callable[[DataConfig, Path], Dataset]
+    remote: RemoteSet | None = None
+
+
+DATASETS: dict[str, Entry] = {
+    "digits": Entry(
+        about="1,797 real handwritten digits of 8×8 pixels, from scikit-learn",
+        load=lambda _config, _root: load_digits(),
+    ),
+    "mnist": Entry(
+        about="70,000 handwritten digits of 28×28 pixels, in the paper's splits",
+        load=lambda _config, root: load_mnist(root),
+        remote=MNIST_FILES,
+    ),
+}
+
+
+def data_root(explicit: Path | None = None) -> Path:
+    """The folder that holds a subfolder for each downloaded data set.
+
+    `explicit` if given, else $GANTOOL_DATA_DIR, else gantool's folder in the user's cache ($XDG_CACHE_HOME, ~/.cache).
+    """
+    if explicit is not None:
+        return explicit.expanduser()
+    if named := os.environ.get("GANTOOL_DATA_DIR"):
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "gantool"
+
+
+def find_entry(name: str) -> Entry:
+    """The data set called `name`. Raises UsageError that suggests the nearest name, or lists them all."""
+    if name in DATASETS:
+        return DATASETS[name]
+    near = difflib.get_close_matches(name, DATASETS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(DATASETS)}."
+    raise UsageError(f"data.name = {name!r} is not a data set that gantool knows; {hint}")
+
+
+def load_dataset(config: DataConfig, *, root: Path | None = None, offline: bool = False) -> Dataset:
+    """Reads the data set that `config` names; `root` is the data root if not the default one.
+
+    Raises UsageError: an unknown name, or files that are missing, damaged or unsuited.
+    """
+    entry = find_entry(config.name)
+    return entry.load(config, data_root(root))

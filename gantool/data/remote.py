@@ -1,0 +1,77 @@
+"""What a data set that is downloaded consists of, and whether the files at hand are those."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantool.data.payload import open_payload
+from gantool.errors import UsageError
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file: its official name, and the size in bytes and the SHA-256 of its content after decompression.
+
+    The content is what is checked: mirrors compress the same bytes in different ways, and some users keep them
+    unzipped.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names it may have on disk, the preferred one first."""
+        plain = self.name.removesuffix(".gz")
+        return (self.name,) if plain == self.name else (self.name, plain)
+
+    def find(self, folder: Path) -> Path | None:
+        """Where it is in `folder`, under one of its names; None where it is not."""
+        return next((folder / name for name in self.names if (folder / name).is_file()), None)
+
+    def verify(self, path: Path) -> None:
+        """Checks the content of `path`; reads at most one byte more than it should hold.
+
+        Raises UsageError naming the file, what was expected and what came.
+        """
+        digest, left = hashlib.sha256(), self.size + 1
+        with open_payload(path) as stream:
+            while left and (chunk := stream.read(min(left, _CHUNK))):
+                digest.update(chunk)
+                left -= len(chunk)
+        if left != 1:
+            held = f"{self.size + 1 - left} bytes" if left else "more"
+            raise UsageError(f"{path} is not the known file: expected {self.size} bytes of content, but it holds {held}.")
+        if digest.hexdigest() != self.sha256:
+            raise UsageError(f"{path} is not the known file: expected SHA-256 {self.sha256}, not {digest.hexdigest()}.")
+
+
+@dataclass(frozen=True)
+class RemoteSet:
+    """The files of one data set, kept under <data root>/`name`, and the web folders that serve them, in order."""
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    mirrors: tuple[str, ...]
+
+    def folder(self, root: Path) -> Path:
+        return root / self.name
+
+    def missing(self, root: Path) -> list[str]:
+        """The official names of the files that are not under the data root `root`."""
+        return [file.name for file in self.files if file.find(self.folder(root)) is None]
+
+    def require(self, root: Path) -> list[Path]:
+        """Where each file is, in order. Raises UsageError naming the missing ones and the command that fetches them."""
+        found = [file.find(self.folder(root)) for file in self.files]
+        if missing := self.missing(root):
+            raise UsageError(
+                f"{self.name} is not complete in {self.folder(root)}: {', '.join(missing)} missing; "
+                f"run `gantool data fetch {self.name}`, or name another data root with --data-dir or GANTOOL_DATA_DIR."
+            )
+        return [path for path in found if path is not None]
