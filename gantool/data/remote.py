@@ -46,7 +46,7 @@ class RemoteFile:
                 left -= len(chunk)
         if left != 1:
             held = f"{self.size + 1 - left} bytes" if left else "more"
-            raise UsageError(f"{path} is not the known file: expected {self.size} bytes of content, but it holds {held}.")
+            raise UsageError(f"{path} is not the known file: expected {self.size} bytes of content, not {held}.")
         if digest.hexdigest() != self.sha256:
             raise UsageError(f"{path} is not the known file: expected SHA-256 {self.sha256}, not {digest.hexdigest()}.")
 
