@@ -6,22 +6,9 @@ import torch
 
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
+from gantool.seeds import derive_seed
 
-_MASK = 2**64 - 1
-_GOLDEN = 0x9E3779B97F4A7C15
 _DEVICE_SHARE = 0.5
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of one epoch's permutation, below 2^64: SplitMix64's output `epoch` after `seed` (Steele et al. 2014).
-
-    torch's CPU generator starts from the low 32 bits of its seed alone, so a plain sum would repeat orders from one run
-    to the next (seed 1, epoch 0 as seed 0, epoch 1); the mix spreads every bit of both.
-    """
-    state = (seed + (epoch + 1) * _GOLDEN) & _MASK
-    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-    return state ^ (state >> 31)
 
 
 def _fits(rows: torch.Tensor, device: torch.device) -> bool:
@@ -35,8 +22,8 @@ class BatchStream:
     """Endless batches of one split; `draw(position)` is the batch number `position` since training began.
 
     Every epoch passes over a fresh permutation of the rows; its incomplete last batch is dropped. The permutation is
-    made on the CPU, so that a run on a GPU sees the same order. There is no state to save: a resumed run asks for the
-    next position.
+    torch.randperm of a CPU generator seeded with `derive_seed(seed, "batch order of epoch <epoch>")`, so that a run on
+    a GPU sees the same order. There is no state to save: a resumed run asks for the next position.
 
     The rows live on `device`, as stored (bytes stay bytes), where they fit in half of its free memory; else they stay
     in host memory and each batch crosses through a pinned buffer, without a synchronisation.
@@ -83,7 +70,7 @@ class BatchStream:
     def _permutation(self, epoch: int) -> torch.Tensor:
         if epoch < 0:
             raise ValueError("position must be 0 or more")
-        rng = torch.Generator().manual_seed(epoch_seed(self._seed, epoch))
+        rng = torch.Generator().manual_seed(derive_seed(self._seed, f"batch order of epoch {epoch}"))
         order = torch.randperm(len(self._rows), generator=rng)
         return order.to(self._device) if self._resident else order
 

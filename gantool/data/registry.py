@@ -11,8 +11,10 @@ from pathlib import Path
 from gantool.config import DataConfig
 from gantool.data.dataset import Dataset
 from gantool.data.digits import load_digits
+from gantool.data.fetch import download
 from gantool.data.mnist import MNIST_FILES, load_mnist
 from gantool.data.remote import RemoteSet
+from gantool.data.toy import load_toy
 from gantool.errors import UsageError
 
 
@@ -25,6 +27,10 @@ class Entry:
     remote: RemoteSet | None = None
 
 
+def _load_toy(config: DataConfig, _root: Path) -> Dataset:
+    return load_toy(config.name)
+
+
 DATASETS: dict[str, Entry] = {
     "digits": Entry(
         about="1,797 real handwritten digits of 8×8 pixels, from scikit-learn",
@@ -35,6 +41,9 @@ DATASETS: dict[str, Entry] = {
         load=lambda _config, root: load_mnist(root),
         remote=MNIST_FILES,
     ),
+    "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
+    "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
+    "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),
 }
 
 
@@ -63,7 +72,12 @@ def find_entry(name: str) -> Entry:
 def load_dataset(config: DataConfig, *, root: Path | None = None, offline: bool = False) -> Dataset:
     """Reads the data set that `config` names; `root` is the data root if not the default one.
 
-    Raises UsageError: an unknown name, or files that are missing, damaged or unsuited.
+    Files that are missing there are downloaded first, with a word on stderr, unless `offline`.
+    Raises UsageError: an unknown name, files that are missing (while `offline`), damaged or unsuited. Raises
+    GantoolError: the download failed.
     """
     entry = find_entry(config.name)
-    return entry.load(config, data_root(root))
+    folder = data_root(root)
+    if entry.remote is not None and entry.remote.missing(folder):
+        download(entry.remote, folder, offline=offline)
+    return entry.load(config, folder)
