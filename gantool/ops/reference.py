@@ -104,6 +104,17 @@ def _inverse_bandwidth(sigmas: Tensor, dtype: torch.dtype) -> list[Tensor]:
     return list((0.5 / sigmas.detach().to(torch.float64).square()).to(dtype).unbind())
 
 
+def _exp(exponent: Tensor) -> Tensor:
+    """exp in place, stopping short of denormal numbers: those are ten times slower and add nothing to a
+    sum whose largest term is 1."""
+    return exponent.clamp_(min=math.log(torch.finfo(exponent.dtype).tiny) + 1.0).exp_()
+
+
+def _drop_negligible(kernel: Tensor) -> Tensor:
+    """Weights below 1e-33 of the whole become 0 in place, so that products with them are not denormal."""
+    return torch.threshold_(kernel, torch.finfo(kernel.dtype).tiny * 1e5, 0.0)
+
+
 @torch.library.custom_op("gantool::parzen_log_density_reference", mutates_args=())
 def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
     """Log-density of each query under a Gaussian Parzen window on the samples, for every bandwidth.
@@ -128,7 +139,7 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
                 tile -= nearer[:, None]
                 for rate, row in zip(rates, sums, strict=True):
                     row *= ((nearer - least) * rate).exp_()
-                    row += (tile * -rate).exp_().sum(dim=1)
+                    row += _exp(tile * -rate).sum(dim=1)
                 least = nearer
             # The sum of three large terms of either sign: float64 keeps their rounding out of the result.
             exponent = least.double() * torch.stack(rates).double()[:, None] if rates else sums.double()
@@ -176,8 +187,8 @@ def parzen_backward(
                 tile = distances.tile(query, sample)
                 weights = torch.zeros_like(tile)
                 for row, rate in enumerate(rates):
-                    kernel = (tile * -rate).sub_(log_sums[row, part, None].to(dtype)).exp_()
-                    kernel *= grad[row, part, None].to(dtype)
+                    kernel = _exp((tile * -rate).sub_(log_sums[row, part, None].to(dtype)))
+                    kernel = _drop_negligible(kernel).mul_(grad[row, part, None].to(dtype))
                     if need_sigmas:
                         moments[row] += torch.dot(kernel.flatten(), tile.flatten())
                     weights.add_(kernel.mul_(2 * rate))
