@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.config import DataConfig
+from gantool.data.arrays import load_array
 from gantool.data.dataset import Dataset
 from gantool.data.digits import load_digits
 from gantool.data.fetch import download
@@ -31,6 +32,11 @@ def _load_toy(config: DataConfig, _root: Path) -> Dataset:
     return load_toy(config.name)
 
 
+def _load_array(config: DataConfig, _root: Path) -> Dataset:
+    assert config.path is not None  # DataConfig insists on it for this name
+    return load_array(Path(config.path).expanduser())
+
+
 DATASETS: dict[str, Entry] = {
     "digits": Entry(
         about="1,797 real handwritten digits of 8×8 pixels, from scikit-learn",
@@ -44,6 +50,7 @@ DATASETS: dict[str, Entry] = {
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
     "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),
+    "array": Entry(about="your own .npy or .npz file, at data.path", load=_load_array),
 }
 
 
