@@ -84,7 +84,7 @@ def _finite_float32(rows: Array, where: str) -> Array:
         rows = rows.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise UsageError(f"{where} must be finite as float32, but {len(bad)} rows are not, the first being row {bad[0]}.")
+        raise UsageError(f"{where} must be finite as float32, but {len(bad)} rows are not, first row {bad[0]}.")
     return rows
 
 

@@ -52,7 +52,7 @@ def _key(path: Path, info: zipfile.ZipInfo) -> str:
 
 def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UsageError(f"{path} must be an archive as numpy.savez writes it, but {info.filename!r} is packed otherwise.")
+        raise UsageError(f"{path} must be packed as numpy.savez does, but its {info.filename!r} is not.")
     with archive.open(info) as stream:
         return _read_npy(stream, info.file_size, f"{path} ({_key(path, info)})")
 

@@ -1,0 +1,206 @@
+"""`gantool data`: which data sets there are, what is in one, and how to get its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, Offline, guarded, print_json, stderr_console
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.data import Dataset, Split
+    from gantool.data.registry import Entry
+
+app = typer.Typer(help="List, describe and fetch data sets.\n\nExample: gantool data fetch mnist", no_args_is_help=True)
+
+_MOST_LABELS_SHOWN = 30
+Name = Annotated[str, typer.Argument(help="A data set's name; `gantool data list` shows them.", show_default=False)]
+
+
+@app.command("list")
+@guarded
+def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """List the data sets, and say which are ready here and which must be fetched first.
+
+    Example: gantool data list
+    """
+    from gantool.data.registry import DATASETS, data_root
+
+    root = data_root(data_dir)
+    rows = [{"name": name, "about": entry.about, **_state(name, entry, root)} for name, entry in DATASETS.items()]
+    if json_output:
+        print_json({"data_root": root, "datasets": rows})
+        return
+    from rich.table import Table
+
+    table = Table("name", "state", "about", title=f"data root: {root}", title_justify="left", box=None)
+    for row in rows:
+        table.add_row(row["name"], row["remedy"] or row["state"], row["about"])
+    stderr_console().print(table)
+
+
+def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
+    """Whether the data set can be read now, and what to do where it cannot."""
+    missing = entry.remote.missing(root) if entry.remote else []
+    if missing:
+        return {"state": "missing", "missing": missing, "remedy": f"gantool data fetch {name}"}
+    if name == "array":
+        return {"state": "needs a path", "missing": [], "remedy": "--set data.path=FILE"}
+    return {"state": "ready", "missing": [], "remedy": None}
+
+
+@app.command()
+@guarded
+def info(
+    name: Name,
+    path: Annotated[
+        Path | None, typer.Option(help="Your .npy or .npz file, for the data set `array`.", rich_help_panel="Data")
+    ] = None,
+    data_dir: DataDir = None,
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Describe a data set: rows, shape, value range, labels, where it came from, checksums. Never downloads.
+
+    Example: gantool data info mnist
+
+    Example: gantool data info array --path faces.npy
+    """
+    from gantool.config import DataConfig
+    from gantool.data.registry import data_root, find_entry
+
+    entry, root = find_entry(name), data_root(data_dir)
+    if (name == "array") != (path is not None):
+        raise UsageError("--path names your own file, and goes with the data set `array` alone.")
+    config = DataConfig(name, str(path) if path is not None else None)
+    if entry.remote is not None:
+        entry.remote.require(root)
+    dataset = entry.load(config, root)
+    description = {
+        "name": name,
+        "about": entry.about,
+        "source": dataset.source,
+        "shape": dataset.shape,
+        "dimension": dataset.dimension,
+        "stored": str(dataset.train.stored.dtype).removeprefix("torch."),
+        "divisor": dataset.divisor,
+        "splits": {split: _describe(dataset, dataset.split(split)) for split in ("train", "validation", "test")},
+        "files": _checksums(entry, root),
+    }
+    if json_output:
+        print_json(description)
+    else:
+        _render(description)
+
+
+def _describe(dataset: Dataset, split: Split) -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    low, high = (float(bound) for bound in torch.aminmax(split.stored))
+    labels = None
+    if split.labels is not None:
+        values, counts = np.unique(split.labels.numpy(), return_counts=True)
+        labels = dict(zip(map(str, values.tolist()), counts.tolist(), strict=True))
+    return {
+        "rows": len(split),
+        "minimum": low / dataset.divisor,
+        "maximum": high / dataset.divisor,
+        "labels": labels,
+    }
+
+
+def _checksums(entry: Entry, root: Path) -> list[dict[str, Any]]:
+    """Each file with what its checksum says: `verified`, or in a sentence what is wrong."""
+    if entry.remote is None:
+        return []
+    files = []
+    for file, path in zip(entry.remote.files, entry.remote.require(root), strict=True):
+        try:
+            file.verify(path)
+            checksum = "verified"
+        except UsageError as error:
+            checksum = str(error)
+        files.append({"name": file.name, "path": path, "checksum": checksum})
+    return files
+
+
+def _render(description: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console = stderr_console()
+    shape = "×".join(map(str, description["shape"]))
+    console.print(f"{description['name']}: {description['about']}")
+    console.print(f"source   {description['source']}", soft_wrap=True)
+    console.print(
+        f"example  {shape}: {description['dimension']} values, stored as {description['stored']}, "
+        f"divided by {description['divisor']:g}"
+    )
+    table = Table("split", "rows", "values", "rows per label", box=None)
+    for name, split in description["splits"].items():
+        values = f"{split['minimum']:.4g} to {split['maximum']:.4g}"
+        table.add_row(name, f"{split['rows']:,}", values, _histogram(split["labels"]))
+    console.print(table)
+    for file in description["files"]:
+        console.print(f"{file['name']}  SHA-256 {file['checksum']}", soft_wrap=True)
+
+
+def _histogram(labels: dict[str, int] | None) -> str:
+    if labels is None:
+        return "no labels"
+    if len(labels) > _MOST_LABELS_SHOWN:
+        return f"{len(labels)} different labels"
+    return ", ".join(f"{label}: {count}" for label, count in labels.items())
+
+
+@app.command()
+@guarded
+def fetch(
+    name: Name,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Copy from this folder instead of downloading.", show_default=False, rich_help_panel="Data"
+        ),
+    ] = None,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Download from this folder on the web instead; may be repeated, tried in order.",
+            show_default=False,
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Bring a data set's files under the data root, each checked against its SHA-256; what is good there stays.
+
+    Example: gantool data fetch mnist
+
+    Example: gantool data fetch mnist --from ~/Downloads
+    """
+    from gantool.data.fetch import copy_from, download
+    from gantool.data.registry import data_root, find_entry
+
+    if source is not None and mirror:
+        raise UsageError("--from and --mirror exclude each other: give the folder or the address.")
+    remote, root = find_entry(name).remote, data_root(data_dir)
+    fetched: list[str] = []
+    if remote is not None and source is not None:
+        fetched = copy_from(remote, source.expanduser(), root)
+    elif remote is not None:
+        fetched = download(remote, root, mirrors=mirror, offline=offline)
+    folder = remote.folder(root) if remote else None
+    if json_output:
+        print_json({"name": name, "folder": folder, "fetched": fetched})
+    elif folder is None:
+        stderr_console().print(f"{name} needs no files: there is nothing to fetch.")
+    else:
+        done = f"{', '.join(fetched)} fetched" if fetched else "everything was there"
+        stderr_console().print(f"{name} is complete in {folder}: {done}, every checksum verified.", soft_wrap=True)
