@@ -1,0 +1,126 @@
+"""What samples are scored by: the rows scored, the rows that sigma is chosen on, and the rows for references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from gantool.data.dataset import Dataset
+from gantool.errors import UsageError
+from gantool.evaluation.arrays import Rows, require_alike
+from gantool.evaluation.warnings import overlap, scaling
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rows of one data set, float32, on the CPU.
+
+    `scored` [N, D] are scored; `selection` [V, D] choose sigma; `reference` [R, D] serve as samples that are real, and
+    for k-means. The three have no row in common by construction where they come from a data set's splits.
+    `shape` is one example's shape; `pixel_scaling` says in words what a value is.
+    """
+
+    dataset: str
+    split: str
+    scored: torch.Tensor
+    selection: torch.Tensor | None
+    reference: torch.Tensor | None
+    shape: tuple[int, ...]
+    pixel_scaling: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of values in one example."""
+        return self.scored.shape[1]
+
+
+def target_of_dataset(dataset: Dataset, split: str, validation_rows: int, references: bool) -> Target:
+    """The data set's `split`, test or validation; sigma on the first `validation_rows` of its validation rows.
+
+    Validation rows that choose sigma are not scored: with `split` validation the first `validation_rows`, at most
+    half of them, choose sigma and the others are scored. Raises UsageError for an empty split.
+    """
+    if split not in ("test", "validation"):
+        raise UsageError(f"--split must be test or validation, but is {split!r}.")
+    available = dataset.validation.stored
+    notes: tuple[str, ...] = ()
+    if split == "validation":
+        count = min(validation_rows, len(available) // 2)
+        scored = available[count:]
+        notes = (f"Sigma is chosen on the first {count:,} validation rows and the other {len(scored):,} are scored.",)
+    else:
+        count, scored = min(validation_rows, len(available)), dataset.test.stored
+    if len(scored) == 0:
+        raise UsageError(f"The data set {dataset.name} has no {split} rows to score; choose another --split.")
+    return Target(
+        dataset=dataset.name,
+        split=split,
+        scored=dataset.values(scored),
+        selection=dataset.values(available[:count]) if count else None,
+        reference=dataset.values(dataset.train.stored) if references and len(dataset.train) else None,
+        shape=dataset.shape,
+        pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
+        notes=notes,
+    )
+
+
+def target_of_arrays(
+    data: Rows, validation: Rows | None, train: Rows | None, validation_rows: int, references: bool
+) -> Target:
+    """The user's own arrays: `data` is scored, the first rows of `validation` choose sigma, `train` gives references.
+
+    Without `train` the references come from the validation rows that do not choose sigma. Raises UsageError where the
+    arrays do not match, or where `validation` is `data` again.
+    """
+    others = [rows for rows in (validation, train) if rows is not None]
+    warnings: list[str] = []
+    for rows in others:
+        require_alike(rows, data)
+        warnings += scaling(rows.values, f"values of {rows.origin}", data.values, f"values of {data.origin}")
+    selection = validation.values[:validation_rows] if validation is not None else None
+    if validation is not None and selection is not None:
+        warnings += _require_apart(selection, validation.origin, data)
+    reference, notes = _reference_rows(validation, train, validation_rows) if references else (None, [])
+    return Target(
+        dataset=data.name,
+        split="data",
+        scored=data.values,
+        selection=selection,
+        reference=reference,
+        shape=data.shape,
+        pixel_scaling=data.scaling,
+        notes=tuple(notes),
+        warnings=tuple(warnings),
+    )
+
+
+def _require_apart(selection: torch.Tensor, origin: str, data: Rows) -> list[str]:
+    shared = overlap(selection, data.values)
+    if shared == len(selection):
+        raise UsageError(
+            f"Every row of {origin} that would choose sigma is also among the rows of {data.origin}, which are scored: "
+            f"sigma is never chosen on the rows that are scored; give validation rows of their own."
+        )
+    if shared == 0:
+        return []
+    return [
+        f"{shared:,} of the {len(selection):,} rows that choose sigma ({origin}) are also among the rows scored: the "
+        f"score gains from them."
+    ]
+
+
+def _reference_rows(
+    validation: Rows | None, train: Rows | None, validation_rows: int
+) -> tuple[torch.Tensor | None, list[str]]:
+    if train is not None:
+        return train.values, []
+    rest = validation.values[validation_rows:] if validation is not None else None
+    if rest is not None and len(rest):
+        return rest, [
+            f"The references come from the {len(rest):,} validation rows that do not choose sigma; give --train-data "
+            f"for training rows."
+        ]
+    return None, ["There are no references: give --train-data FILE with training rows to see them beside the score."]
