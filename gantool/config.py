@@ -94,7 +94,7 @@ class LayerConfig:
         if self.bias != "data-logit":
             _require_number(self.bias, f"{name}.bias", "a finite number or data-logit", -math.inf)
         _require_count(self.pieces, f"{name}.pieces")
-        _require(self.pieces <= 255, f"{name}.pieces", "255 or less (the winning piece is kept in a byte)", self.pieces)
+        _require(self.pieces <= 256, f"{name}.pieces", "256 or less (the winning piece is kept in a byte)", self.pieces)
         several = self.pieces > 1
         _require(not several or self.kind == "maxout", f"{name}.pieces", "1 unless kind = maxout", self.pieces)
         _require_number(self.keep, f"{name}.keep", "a probability above 0 and at most 1", 1e-6, 1.0)

@@ -53,6 +53,15 @@ def read_config_file(path: Path) -> Tree:
     return read_tree(text, str(path))
 
 
+def merge(tree: Tree, over: Tree) -> None:
+    """Lays `over` on `tree`, in place: tables are merged, anything else (lists too) is replaced."""
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
 def apply_settings(tree: Tree, settings: Iterable[str]) -> None:
     """Applies `a.b=value` items in place. A value is read as TOML; a bare word is a string; a list index is a
     number."""

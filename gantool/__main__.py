@@ -1,0 +1,5 @@
+"""`python -m gantool` is `gantool`."""
+
+from gantool.cli import main
+
+main()

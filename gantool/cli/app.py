@@ -1,0 +1,65 @@
+"""The command line's root: which commands there are, in which group, and what `gantool` alone says."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import gantool
+from gantool.cli import build, config, data, doctor, eval, runs, sample, train
+
+FIRST_STEPS = """\
+[bold]gantool[/bold] reproduces Generative Adversarial Nets (Goodfellow et al. 2014) and measures generative models.
+
+  gantool train                    train on the embedded digits (about a minute), no download
+  gantool sample                   draw samples from the newest run
+  gantool eval parzen              its Parzen-window log-likelihood, beside the references
+  gantool train --dataset mnist    the paper's MNIST run
+  gantool doctor                   what is installed here, and what is missing
+
+Every command: gantool --help. One command: gantool train --help.
+"""
+
+app = typer.Typer(
+    name="gantool",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Generative Adversarial Nets (Goodfellow et al. 2014): train, sample, and measure with the Parzen window.",
+)
+
+app.command("train", rich_help_panel="Work")(train.train)
+app.command("sample", rich_help_panel="Work")(sample.sample)
+app.add_typer(eval.app, name="eval", rich_help_panel="Work")
+app.command("runs", rich_help_panel="Look")(runs.runs)
+app.add_typer(config.app, name="config", rich_help_panel="Look")
+app.add_typer(data.app, name="data", rich_help_panel="Look")
+app.command("doctor", rich_help_panel="Machine")(doctor.doctor)
+app.command("build", rich_help_panel="Machine")(build.build)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gantool {gantool.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Says what to type first when nothing was asked for."""
+    if context.invoked_subcommand is None:
+        from gantool.cli.shell import stderr_console
+
+        stderr_console().print(FIRST_STEPS, end="")
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="gantool", args=sys.argv[1:])

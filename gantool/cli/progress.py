@@ -1,0 +1,84 @@
+"""What a user sees while a run trains: a live panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from gantool.training.metrics import Record
+
+PLAIN_INTERVAL = 5.0  # seconds between plain lines: a log, not a flood
+
+
+class Display:
+    """An observer of training, and a context manager around it."""
+
+    def __init__(self, console: Console, total_steps: int, start_step: int = 0) -> None:
+        self.console, self.total_steps = console, total_steps
+        self.last_line = float("-inf")
+        self.progress = Progress(
+            TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        )
+        self.task = self.progress.add_task("step", total=total_steps, completed=start_step)
+        self.live = Live(self.progress, console=console, refresh_per_second=4) if console.is_terminal else None
+
+    def __enter__(self) -> Display:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def on_record(self, record: Record) -> None:
+        self.progress.update(self.task, completed=record.step)
+        if self.live:
+            self.live.update(Group(_figures(record), self.progress))
+        elif time.monotonic() - self.last_line >= PLAIN_INTERVAL or record.step == self.total_steps:
+            self.last_line = time.monotonic()
+            self.console.print(_line(record, self.total_steps), markup=False, soft_wrap=True)
+
+    def on_samples(self, step: int, sheet: Path) -> None:
+        """Sheets are many and speak for themselves; the closing lines say where they are."""
+
+    def on_checkpoint(self, step: int, checkpoint: Path) -> None:
+        """Checkpoints are many; the closing lines name the last."""
+
+
+def _line(record: Record, total_steps: int) -> str:
+    return (
+        f"step {record.step}/{total_steps}  epoch {record.epoch}  "
+        f"D loss {record.discriminator_loss:.3f}  G loss {record.generator_loss:.3f}  V {record.value:.3f}  "
+        f"D(x) {record.real_probability:.2f}  D(G(z)) {record.fake_probability:.2f}  "
+        f"{record.images_per_second:,.0f} images/s"
+    )
+
+
+def _figures(record: Record) -> Table:
+    table = Table(box=None, title="the last batch, dropout on", title_justify="left", title_style="dim")
+    cells = {
+        "epoch": f"{record.epoch}",
+        "D loss": f"{record.discriminator_loss:.3f}",
+        "G loss": f"{record.generator_loss:.3f}",
+        "V (nats)": f"{record.value:.3f}",
+        "D(x)": f"{record.real_probability:.2f}",
+        "D(G(z))": f"{record.fake_probability:.2f}",
+        "rate": f"{record.learning_rate:.4g}",
+        "momentum": f"{record.momentum:.3f}",
+        "images/s": f"{record.images_per_second:,.0f}",
+    }
+    for name in cells:
+        table.add_column(name, justify="right")
+    table.add_row(*cells.values())
+    return table

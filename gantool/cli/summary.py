@@ -1,0 +1,73 @@
+"""What `--dry-run` prints: the run as resolved, its layers, parameters and steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gantool.cli.shell import print_json
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+    from gantool.config import RunConfig
+    from gantool.data.dataset import Dataset
+    from gantool.training.state import TrainingState
+
+
+def print_summary(config: RunConfig, dataset: Dataset, device: torch.device, console: Console, as_json: bool) -> None:
+    """Builds the run in memory and prints it; nothing is written."""
+    from gantool.training.loop import total_steps
+    from gantool.training.state import build_state
+
+    state = build_state(config, dataset, device)
+    steps = total_steps(config.training, state)
+    networks = {name: _layers(config, state, name) for name in ("generator", "discriminator")}
+    if as_json:
+        print_json({"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)})
+        return
+    _print_networks(networks, console)
+    training, optimizer = config.training, config.optimizer
+    rows = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in ("train", "validation", "test"))
+    lines = [
+        f"data           {dataset.name}: {rows}",
+        f"noise          {config.noise.distribution}, {config.noise.dimension} dimensions",
+        f"algorithm      {training.order}, k = {training.k}, {training.objective}, batch {training.batch_size}",
+        f"optimizer      {optimizer.kind}, rate {optimizer.learning_rate:g} divided by {optimizer.decay} a step",
+        f"length         {steps:,} steps of {state.batches_per_epoch:,} batches an epoch",
+        f"seed, device   {training.seed}, {device}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _layers(config: RunConfig, state: TrainingState, name: str) -> dict[str, Any]:
+    network = getattr(state.game, name).network
+    layers = []
+    for layer, built in zip(getattr(config, name).layers, network.layers, strict=True):
+        weight = built.affine.weight
+        units, inputs = weight.shape[0], weight.shape[-1]
+        parameters = sum(parameter.numel() for parameter in built.parameters())
+        layers.append(
+            {
+                "kind": layer.kind,
+                "inputs": inputs,
+                "units": units,
+                "pieces": layer.pieces,
+                "keep": layer.keep,
+                "parameters": parameters,
+            }
+        )
+    return {"layers": layers, "parameters": sum(layer["parameters"] for layer in layers)}
+
+
+def _print_networks(networks: dict[str, Any], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table("network", "layer", "inputs", "units", "pieces", "keep", "parameters", box=None)
+    for name, network in networks.items():
+        for layer in network["layers"]:
+            sizes = [f"{layer[key]:,}" for key in ("inputs", "units", "pieces")]
+            table.add_row(name, layer["kind"], *sizes, f"{layer['keep']:g}", f"{layer['parameters']:,}")
+        table.add_row(name, "all", "", "", "", "", f"{network['parameters']:,}")
+    console.print(table)

@@ -1,0 +1,14 @@
+"""One `--seed`, and a stream of its own for each purpose."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def derive_seed(seed: int, purpose: str) -> int:
+    """A seed in [0, 2^63) for one purpose of a run: initial weights, training noise, sample sheets …
+
+    SHA-256 of both, so that streams of different purposes, and of neighbouring seeds, have nothing in common.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

@@ -1,0 +1,111 @@
+"""The two ways parameters move, and the bound on a unit's incoming weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from gantool.config import OptimizerConfig
+from gantool.training.schedules import Rates
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Optimizer(Protocol):
+    """Applies gradients, in the parameters' order, and gives its state as named tensors."""
+
+    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None: ...
+
+    def state(self) -> Tensors: ...
+
+    def load_state(self, state: Tensors) -> None:
+        """Copies a saved state in. KeyError or RuntimeError where names or shapes differ."""
+        ...
+
+
+class Momentum:
+    """v ← μv − lr·g, p ← p + v (not Nesterov's), as in the released configuration.
+
+    Not torch.optim.SGD, whose learning rate multiplies the whole buffer: there a decaying rate also rescales the past.
+    """
+
+    def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.velocities = [torch.zeros_like(p) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
+        torch._foreach_mul_(self.velocities, rates.momentum)
+        torch._foreach_add_(self.velocities, list(gradients), alpha=-rates.learning_rate)
+        torch._foreach_add_(self.parameters, self.velocities)
+
+    def state(self) -> Tensors:
+        return {f"velocity.{index}": v for index, v in enumerate(self.velocities)}
+
+    def load_state(self, state: Tensors) -> None:
+        for index, velocity in enumerate(self.velocities):
+            velocity.copy_(state[f"velocity.{index}"])
+
+
+class Adam:
+    """Kingma & Ba (2015), by torch.optim.Adam; the momentum of `Rates` is not used."""
+
+    def __init__(self, parameters: Sequence[torch.Tensor], config: OptimizerConfig) -> None:
+        self.parameters = list(parameters)
+        betas = (config.beta1, config.beta2)
+        self.adam = torch.optim.Adam(self.parameters, lr=config.learning_rate, betas=betas)
+
+    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
+        self.adam.param_groups[0]["lr"] = rates.learning_rate
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+
+    def state(self) -> Tensors:
+        per_parameter = self.adam.state_dict()["state"]
+        return {f"{name}.{index}": value for index, entry in per_parameter.items() for name, value in entry.items()}
+
+    def load_state(self, state: Tensors) -> None:
+        saved = self.adam.state_dict()
+        if state:
+            names = ("step", "exp_avg", "exp_avg_sq")
+            indices = range(len(self.parameters))
+            saved["state"] = {index: {name: state[f"{name}.{index}"] for name in names} for index in indices}
+        self.adam.load_state_dict(saved)
+
+
+class ColumnNormBound:
+    """An optimizer whose updates are followed by a bound on the norm of each unit's incoming weights.
+
+    A weight is [units, in] or [units, pieces, in]; each vector along the last axis that is longer than `bound` is
+    scaled back to it (for maxout, each piece by itself, as in the released code). Biases are left alone.
+    """
+
+    def __init__(self, inner: Optimizer, parameters: Sequence[tuple[str, torch.Tensor]], bound: float) -> None:
+        self.inner, self.bound = inner, bound
+        self.weights = [parameter for name, parameter in parameters if name.endswith("weight")]
+
+    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
+        self.inner.step(gradients, rates)
+        with torch.no_grad():
+            for weight in self.weights:
+                norms = weight.norm(dim=-1, keepdim=True)
+                weight.mul_((self.bound / norms).clamp_(max=1.0))
+
+    def state(self) -> Tensors:
+        return self.inner.state()
+
+    def load_state(self, state: Tensors) -> None:
+        self.inner.load_state(state)
+
+
+def build_optimizer(network: torch.nn.Module, config: OptimizerConfig) -> Optimizer:
+    """The optimizer that the configuration names, over all of a network's parameters."""
+    parameters = list(network.parameters())
+    inner: Optimizer = Momentum(parameters) if config.kind == "momentum" else Adam(parameters, config)
+    if config.max_column_norm is None:
+        return inner
+    return ColumnNormBound(inner, list(network.named_parameters()), config.max_column_norm)

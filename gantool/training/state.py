@@ -1,0 +1,128 @@
+"""Everything that a run is made of in memory, and its way to a checkpoint and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gantool.checkpoint import Groups, read_checkpoint, save_checkpoint
+from gantool.config import RunConfig
+from gantool.data.batches import BatchStream
+from gantool.data.dataset import Dataset
+from gantool.errors import GantoolError
+from gantool.models import build_discriminator, build_generator
+from gantool.objectives import build_objective
+from gantool.seeds import derive_seed
+from gantool.training.algorithm import Game, Player
+from gantool.training.optimizers import build_optimizer
+
+GROUPS = ("generator", "discriminator", "optimizer", "rng")
+
+
+@dataclass
+class TrainingState:
+    """The game, and how many iterations of it have been played."""
+
+    game: Game
+    batches_per_epoch: int
+    step: int = 0
+
+    def epoch_at(self, step: int) -> int:
+        """The epoch, from 1, in which iteration `step` (from 0) draws its first batch."""
+        return step * self.game.k // self.batches_per_epoch + 1
+
+    def steps_for(self, epochs: int) -> int:
+        """The iterations that `epochs` passes of the discriminator over the data take."""
+        return -(-epochs * self.batches_per_epoch // self.game.k)
+
+    def save(self, folder: Path) -> Path:
+        """Writes a checkpoint of the present step and returns its path."""
+        return save_checkpoint(folder, self.step, self._groups())
+
+    def _groups(self) -> Groups:
+        generator, discriminator = self.game.generator, self.game.discriminator
+        optimizer = {f"generator.{name}": value for name, value in generator.optimizer.state().items()}
+        optimizer |= {f"discriminator.{name}": value for name, value in discriminator.optimizer.state().items()}
+        return {
+            "generator": generator.network.state_dict(),
+            "discriminator": discriminator.network.state_dict(),
+            "optimizer": optimizer,
+            "rng": _random_states(self.game.rng),
+        }
+
+    def restore(self, path: Path) -> None:
+        """Takes everything from a checkpoint. GantoolError where it is damaged or of another configuration."""
+        checkpoint = read_checkpoint(path, GROUPS)
+        groups = checkpoint.groups
+        try:
+            for name, player in (("generator", self.game.generator), ("discriminator", self.game.discriminator)):
+                player.network.load_state_dict(groups[name])
+                own = {
+                    key.removeprefix(f"{name}."): value
+                    for key, value in groups["optimizer"].items()
+                    if key.startswith(f"{name}.")
+                }
+                player.optimizer.load_state(own)
+            _restore_random_states(self.game.rng, groups["rng"])
+        except (RuntimeError, KeyError) as error:
+            raise GantoolError(f"The checkpoint {path} does not fit this run's configuration: {error}") from error
+        self.step = checkpoint.step
+
+    def parameters_are_finite(self) -> bool:
+        """Whether every weight of both players is finite. Synchronises with the device."""
+        players = (self.game.generator, self.game.discriminator)
+        return all(bool(p.isfinite().all()) for player in players for p in player.network.parameters())
+
+
+def _random_states(rng: torch.Generator) -> dict[str, torch.Tensor]:
+    """The run's own generator, and torch's default ones, which a layer of the user's may draw from."""
+    states = {"run": rng.get_state(), "torch_cpu": torch.get_rng_state()}
+    if rng.device.type == "cuda":
+        states["torch_cuda"] = torch.cuda.get_rng_state(rng.device)
+    return states
+
+
+def _restore_random_states(rng: torch.Generator, states: dict[str, torch.Tensor]) -> None:
+    rng.set_state(states["run"])
+    torch.set_rng_state(states["torch_cpu"])
+    if rng.device.type == "cuda":
+        torch.cuda.set_rng_state(states["torch_cuda"], rng.device)
+
+
+def build_state(
+    config: RunConfig, dataset: Dataset, device: torch.device, dtype: torch.dtype = torch.float32
+) -> TrainingState:
+    """Draws both networks from the run's seed and sets up the game at step 0.
+
+    The networks are drawn on the CPU and then moved, so that every device starts from the same weights.
+    Raises UsageError where configuration and data do not fit.
+    """
+    training = config.training
+    batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype)
+    weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
+    generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights)
+    discriminator = build_discriminator(config.discriminator, dataset.dimension, weights)
+    torch.manual_seed(derive_seed(training.seed, "torch"))
+    game = Game(
+        generator=_player(generator, config, device, dtype),
+        discriminator=_player(discriminator, config, device, dtype),
+        objective=build_objective(training),
+        noise=config.noise,
+        draw_batch=batches.draw,
+        rng=torch.Generator(device).manual_seed(derive_seed(training.seed, "training")),
+        batch_size=training.batch_size,
+        k=training.k,
+    )
+    return TrainingState(game, batches.batches_per_epoch)
+
+
+def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:
+    network.to(device=device, dtype=dtype).train()
+    return Player(network, build_optimizer(network, config.optimizer))
+
+
+def _mean(dataset: Dataset) -> torch.Tensor:
+    """The training rows' mean, [D] in float64, as values."""
+    return dataset.train.stored.mean(dim=0, dtype=torch.float64) / dataset.divisor
