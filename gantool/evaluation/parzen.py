@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -52,6 +52,8 @@ class ParzenSettings:
                 raise UsageError(f"{flag} must be a whole number, 1 or more, but is {value}.")
         if self.sigma is not None and not (0 < self.sigma < math.inf):
             raise UsageError(f"--sigma must be a number above 0, in the data's units, but is {self.sigma:g}.")
+        if self.impl not in get_args(Impl):
+            raise UsageError(f"--impl must be one of {', '.join(get_args(Impl))}, but is {self.impl!r}.")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
 

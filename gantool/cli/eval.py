@@ -1,0 +1,213 @@
+"""`gantool eval`: how good a generator is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Offline,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.evaluation.density import Progress
+    from gantool.evaluation.parzen import ParzenResult, ParzenSettings
+    from gantool.evaluation.subjects import ArrayFiles, Place
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure a generator, or samples from anywhere.\n\nExample: gantool eval parzen",
+)
+
+_RUN, _ARRAYS, _SIGMA, _COMMON = "Score a run", "Score arrays", "Sigma", "Common"
+
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's number, name or folder. Default: the newest.", show_default=False),
+]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_RUN)
+]
+Step = Annotated[
+    int | None,
+    typer.Option(help="The checkpoint's step. Default: the newest.", show_default=False, rich_help_panel=_RUN),
+]
+SplitName = Annotated[str, typer.Option(help="The rows to score: test or validation.", rich_help_panel=_RUN)]
+SamplesFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Samples to score: .npy or .npz, [N, D] or images; bytes are divided by 255.",
+        show_default=False,
+        rich_help_panel=_ARRAYS,
+    ),
+]
+DataFile = Annotated[
+    Path | None, typer.Option(help="The rows that score them.", show_default=False, rich_help_panel=_ARRAYS)
+]
+ValidationFile = Annotated[
+    Path | None,
+    typer.Option(help="Other rows, that choose sigma.", show_default=False, rich_help_panel=_ARRAYS),
+]
+TrainFile = Annotated[
+    Path | None,
+    typer.Option(help="Training rows, for the references.", show_default=False, rich_help_panel=_ARRAYS),
+]
+DatasetName = Annotated[
+    str | None,
+    typer.Option(help="Instead of --data: a registered data set.", show_default=False, rich_help_panel=_ARRAYS),
+]
+SigmaSearch = Annotated[
+    bool,
+    typer.Option(
+        "--sigma-search",
+        help="Choose sigma on validation rows: what happens without --sigma, too.",
+        rich_help_panel=_SIGMA,
+    ),
+]
+Sigma = Annotated[
+    float | None,
+    typer.Option(
+        help="Use this sigma, in the data's units, and do not search.", show_default=False, rich_help_panel=_SIGMA
+    ),
+]
+Grid = Annotated[
+    tuple[float, float, int] | None,
+    typer.Option(
+        metavar="LOW HIGH COUNT",
+        help="Values of sigma to try, in equal ratios. Default: the paper's 0.1 1 10.",
+        show_default=False,
+        rich_help_panel=_SIGMA,
+    ),
+]
+ValidationRows = Annotated[
+    int, typer.Option(help="How many validation rows, the first ones, choose sigma.", rich_help_panel=_SIGMA)
+]
+SampleCount = Annotated[int, typer.Option(help="Samples in the Parzen window.", rich_help_panel=_COMMON)]
+Seed = Annotated[int, typer.Option(help="Draws the samples and random subsets.", rich_help_panel=_COMMON)]
+WithReferences = Annotated[
+    bool,
+    typer.Option(
+        "--references/--no-references",
+        help="Score real training images and k-means centroids, too (about a minute for MNIST the first time).",
+        rich_help_panel=_COMMON,
+    ),
+]
+ImplName = Annotated[str, typer.Option(help="auto, native or reference.", rich_help_panel=_COMMON)]
+
+
+@app.callback()
+def about() -> None:
+    """Measure a generator, or samples from anywhere.
+
+    Example: gantool eval parzen
+    """
+
+
+@app.command("parzen")
+@guarded
+def parzen(
+    run: RunName = None,
+    runs_dir: RunsFolder = Path("runs"),
+    step: Step = None,
+    split: SplitName = "test",
+    samples: SamplesFile = None,
+    data: DataFile = None,
+    validation: ValidationFile = None,
+    train_data: TrainFile = None,
+    dataset: DatasetName = None,
+    sigma_search: SigmaSearch = False,
+    sigma: Sigma = None,
+    grid: Grid = None,
+    validation_rows: ValidationRows = 1_000,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    num_samples: SampleCount = 10_000,
+    seed: Seed = 0,
+    references: WithReferences = True,
+    impl: ImplName = "auto",
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Estimate the log-likelihood of held-out rows with a Parzen window on samples, as the paper does.
+
+    Sigma is chosen on validation rows and never on the rows that are scored. Beside the score stand two references
+    at the same number of samples: real training images, and k-means centroids.
+
+    Example: gantool eval parzen
+
+    Example: gantool eval parzen 3 --num-samples 1000 --no-references --json
+
+    Example: gantool eval parzen --samples S.npy --data TEST.npy --validation VALID.npy --train-data TRAIN.npy
+    """
+    if sigma_search and sigma is not None:
+        raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
+    _check_source(
+        samples,
+        {"RUN": run, "--step": step},
+        {"--data": data, "--validation": validation, "--train-data": train_data, "--dataset": dataset},
+    )
+    from gantool.evaluation.density import PAPER_GRID, geometric_grid
+    from gantool.evaluation.parzen import ParzenSettings
+    from gantool.evaluation.subjects import ArrayFiles, Place
+
+    settings = ParzenSettings(
+        num_samples=num_samples,
+        sigma=sigma,
+        grid=geometric_grid(*grid) if grid else PAPER_GRID,
+        validation_rows=validation_rows,
+        seed=seed,
+        impl=impl,  # type: ignore[arg-type]  # the settings check the name
+        references=references,
+    )
+    place = Place(resolve_device(device), data_dir, offline)
+    files = ArrayFiles(samples, data, validation, train_data, dataset) if samples else None
+    result = _evaluate(files, run, runs_dir, step, split, settings, place)
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        from gantool.cli.scores import print_result
+
+        print_result(result, stderr_console())
+
+
+def _check_source(samples: Path | None, of_run: dict[str, object], of_arrays: dict[str, object]) -> None:
+    """A run is scored, or arrays are: UsageError where options of both are given."""
+    misplaced = [name for name, value in (of_run if samples else of_arrays).items() if value is not None]
+    if misplaced and samples:
+        raise UsageError(f"{misplaced[0]} belongs to a run, and --samples scores an array: leave one of them out.")
+    if misplaced:
+        raise UsageError(f"{misplaced[0]} needs --samples FILE, the samples to score; a run is scored by its own data.")
+
+
+def _evaluate(
+    files: ArrayFiles | None,
+    run: str | None,
+    runs_dir: Path,
+    step: int | None,
+    split: str,
+    settings: ParzenSettings,
+    place: Place,
+) -> ParzenResult:
+    from gantool.cli.scores import shown_progress
+    from gantool.evaluation.subjects import evaluate_arrays, evaluate_run
+    from gantool.runs import find_run
+
+    found = None if files else find_run(run, runs_dir)
+    progress: Progress
+    with shown_progress(stderr_console()) as progress:
+        if files:
+            return evaluate_arrays(files, settings, place, split=split, progress=progress)
+        assert found is not None
+        return evaluate_run(found, settings, place, split=split, step=step, progress=progress)

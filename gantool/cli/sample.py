@@ -1,0 +1,138 @@
+"""`gantool sample`: pictures and arrays out of a run's generator."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Offline,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_OUTPUT, _COMMON = "Output", "Common"
+
+
+def _file(help_text: str) -> Any:
+    return typer.Option(metavar="FILE", help=help_text, show_default=False, rich_help_panel=_OUTPUT)
+
+
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's number, name or folder. Default: the newest.", show_default=False),
+]
+Count = Annotated[int, typer.Option("--n", help="How many samples.", rich_help_panel=_COMMON)]
+Seed = Annotated[int, typer.Option(help="Draws z.", rich_help_panel=_COMMON)]
+Step = Annotated[
+    int | None,
+    typer.Option(help="The checkpoint's step. Default: the newest.", show_default=False, rich_help_panel=_COMMON),
+]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_COMMON)
+]
+GridFile = Annotated[Path | None, _file("A PNG sheet of the samples.")]
+ArrayFile = Annotated[Path | None, _file("The samples as an array: .npz (samples, seed, shape) or .npy.")]
+InterpolateFile = Annotated[
+    Path | None, _file("A PNG sheet of interpolations, each row between two z (the paper's Figure 3).")
+]
+NeighboursFile = Annotated[
+    Path | None,
+    _file("A PNG sheet of the samples, the nearest training image framed beside each (the paper's Figure 2)."),
+]
+Columns = Annotated[
+    int | None,
+    typer.Option(
+        help="Images in a row of a sheet. Default: a square grid, 10 steps of interpolation, 6 pairs of neighbours.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Rows = Annotated[int, typer.Option(help="Rows of the interpolation sheet.", rich_help_panel=_OUTPUT)]
+
+
+@guarded
+def sample(
+    run: RunName = None,
+    n: Count = 64,
+    grid: GridFile = None,
+    out: ArrayFile = None,
+    interpolate: InterpolateFile = None,
+    neighbours: NeighboursFile = None,
+    columns: Columns = None,
+    rows: Rows = 8,
+    seed: Seed = 0,
+    step: Step = None,
+    runs_dir: RunsFolder = Path("runs"),
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Draw samples from a run: a sheet, an array, interpolations, or the nearest training images.
+
+    Without a file to write, a sheet goes into the run's own samples folder. Values are in the data's units.
+
+    Example: gantool sample --n 100 --grid samples.png
+
+    Example: gantool sample 3 --n 10000 --out samples.npz --interpolate strip.png --neighbours nearest.png
+    """
+    started = time.monotonic()
+    from gantool.evaluation.gallery import SampleRequest, draw
+    from gantool.runs import find_run
+
+    found = find_run(run, runs_dir)
+    request = SampleRequest(
+        count=n,
+        seed=seed,
+        step=step,
+        grid=grid,
+        out=out,
+        interpolate=interpolate,
+        neighbours=neighbours,
+        columns=columns,
+        rows=rows,
+    )
+    report = draw(found, request, resolve_device(device), data_root=data_dir, offline=offline)
+    report["seconds"] = time.monotonic() - started
+    if json_output:
+        print_json(report)
+    else:
+        _render(report, stderr_console())
+
+
+def _render(report: dict[str, Any], console: Console) -> None:
+    console.print(
+        f"{report['num_samples']:,} samples of {report['run']} at step {report['step']:,}, seed {report['seed']}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for name, what in (
+        ("grid", "sheet"),
+        ("out", "array"),
+        ("interpolate", "interpolations"),
+        ("neighbours", "nearest training images"),
+    ):
+        if report[name]:
+            console.print(f"  {what}: {report[name]}", markup=False, soft_wrap=True)
+    nearest = report["nearest_training"]
+    if nearest:
+        console.print(
+            f"  distance to the nearest training image: {nearest['minimum']:.3g} to {nearest['maximum']:.3g}, median "
+            f"{nearest['median']:.3g}; 0 would be a copy",
+            soft_wrap=True,
+        )

@@ -1,0 +1,131 @@
+"""What `gantool sample` makes of a run: sheets, an array, interpolations and nearest training images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gantool import plotting
+from gantool.data import Dataset, load_dataset
+from gantool.errors import UsageError
+from gantool.files import replacing
+from gantool.runs import Run
+from gantool.sampling import generate, interpolate, nearest_training
+
+_INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What to draw and where to write it; checked at once, so that a typo costs no work and leaves no half result.
+
+    `grid`, `interpolate` and `neighbours` are .png files, `out` is a .npz or .npy file; with none of them a sheet goes into
+    the run. `columns` None stands for each picture's own default; `rows` are those of the interpolation.
+    """
+
+    count: int = 64
+    seed: int = 0
+    step: int | None = None
+    grid: Path | None = None
+    out: Path | None = None
+    interpolate: Path | None = None
+    neighbours: Path | None = None
+    columns: int | None = None
+    rows: int = 8
+
+    def __post_init__(self) -> None:
+        for flag, value in (("--n", self.count), ("--columns", self.columns), ("--rows", self.rows)):
+            if value is not None and value < 1:
+                raise UsageError(f"{flag} must be a whole number, 1 or more, but is {value}.")
+        if self.interpolate and self.columns == 1:
+            raise UsageError("--columns must be 2 or more for --interpolate: a row goes from one z to another.")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        for name, path in self.files().items():
+            _check_file(f"--{name}", path, (".npz", ".npy") if name == "out" else (".png",))
+        if len({path.resolve() for path in self.files().values()}) < len(self.files()):
+            raise UsageError("Two outputs name the same file; give each its own.")
+
+    def files(self) -> dict[str, Path]:
+        """The outputs that are asked for, by option name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: path for name, path in named.items() if isinstance(path, Path)}
+
+
+def draw(
+    run: Run, request: SampleRequest, device: torch.device, *, data_root: Path | None = None, offline: bool = False
+) -> dict[str, Any]:
+    """Draws from the run's generator, writes what is asked for, each file whole or not at all, and says what it did.
+
+    Raises UsageError where the run has no such checkpoint, or its data are needed and missing.
+    """
+    shape = run.data.shape
+    if request.neighbours and len(shape) != 3:
+        raise UsageError(f"--neighbours draws images, and an example of {run.data.name} has the shape {list(shape)}.")
+    generator = run.load_generator(device, request.step)
+    step = run.latest_step() if request.step is None else request.step
+    files = request.files() or {"grid": run.samples / f"sample-step-{step:07d}-seed-{request.seed}.png"}
+    # Points are drawn over the data's; a neighbour sheet searches the training rows. Nothing else reads the data.
+    needs_data = bool(request.neighbours) or len(shape) != 3
+    dataset = load_dataset(run.config.data, root=data_root, offline=offline) if needs_data else None
+    samples = generate(generator, run.config.noise, request.count, seed=request.seed, device=device).cpu()
+    if path := files.get("out"):
+        _write_array(samples, shape, request.seed, path)
+    if path := files.get("grid"):
+        columns = request.columns or math.ceil(math.sqrt(request.count))
+        plotting.sheet(samples, shape, columns, path, data=_points(dataset))
+    if path := files.get("interpolate"):
+        steps = request.columns or _INTERPOLATION_STEPS
+        strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
+        plotting.interpolation_strip(strip.cpu(), shape, path)
+    nearest = None
+    if (path := files.get("neighbours")) and dataset is not None:
+        nearest = _write_neighbours(samples, dataset, request.columns or _NEIGHBOUR_PAIRS, path)
+    return {
+        "run": str(run.path),
+        "step": step,
+        "seed": request.seed,
+        "num_samples": request.count,
+        "shape": list(shape),
+        "nearest_training": nearest,
+        "device": str(device),
+        **{name: str(files[name]) if name in files else None for name in ("grid", "out", "interpolate", "neighbours")},
+    }
+
+
+def _check_file(flag: str, path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{flag} writes {' or '.join(suffixes)}, but is asked for {path}.")
+    if path.is_dir():
+        raise UsageError(f"{flag} {path} is a folder; name a file.")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{flag} {path}: the folder {path.parent} is not there; make it first.")
+
+
+def _write_array(samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path) -> None:
+    with replacing(path) as partial, partial.open("wb") as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, samples.numpy(), allow_pickle=False)
+        else:
+            np.savez(file, samples=samples.numpy(), seed=np.int64(seed), shape=np.array(shape, np.int64))
+
+
+def _points(dataset: Dataset | None) -> torch.Tensor | None:
+    return None if dataset is None or dataset.is_image else dataset.values(dataset.test.stored)
+
+
+def _write_neighbours(samples: torch.Tensor, dataset: Dataset, columns: int, path: Path) -> dict[str, float]:
+    """Draws the sheet → the least, median and largest distance to a training row."""
+    indices, distances = nearest_training(samples, dataset)
+    neighbours = dataset.values(dataset.train.stored[indices])
+    plotting.neighbour_sheet(samples, neighbours, dataset.shape, columns, path)
+    return {
+        "minimum": distances.min().item(),
+        "median": distances.median().item(),
+        "maximum": distances.max().item(),
+    }

@@ -1,0 +1,116 @@
+"""Whose samples are scored: a run's, or an array's; and by what: a registered data set, or arrays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from gantool.config import DataConfig
+from gantool.data import load_dataset
+from gantool.errors import UsageError
+from gantool.evaluation.arrays import Rows, load_rows, require_alike
+from gantool.evaluation.density import Progress, silent
+from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
+from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
+from gantool.runs import Run
+from gantool.sampling import generate
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the work is done: the device, the data root (None: the default one), and whether downloads are barred."""
+
+    device: torch.device
+    data_root: Path | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class ArrayFiles:
+    """The user's files: `samples` are scored by `data`, or by the registered `dataset`."""
+
+    samples: Path
+    data: Path | None = None
+    validation: Path | None = None
+    train: Path | None = None
+    dataset: str | None = None
+
+
+def evaluate_run(
+    run: Run,
+    settings: ParzenSettings,
+    place: Place,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    progress: Progress = silent,
+) -> ParzenResult:
+    """Scores a run's generator at `step` (None: its newest checkpoint) by its own data set.
+
+    The result is recorded in the run. Raises UsageError where the run has no such checkpoint or its data are missing.
+    """
+    started = time.monotonic()
+    generator = run.load_generator(place.device, step)
+    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    target = target_of_dataset(dataset, split, settings.validation_rows, settings.references)
+    if dataset.fingerprint() != run.data.fingerprint:
+        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
+        target = replace(target, warnings=(*target.warnings, other))
+    samples = generate(generator, run.config.noise, settings.num_samples, seed=settings.seed, device=place.device)
+    result = evaluate(samples.cpu(), target, settings, device=place.device, progress=progress)
+    result = replace(
+        result,
+        run=str(run.path),
+        step=run.latest_step() if step is None else step,
+        seconds=time.monotonic() - started,
+    )
+    run.append_score(result.to_dict())
+    return result
+
+
+def evaluate_arrays(
+    files: ArrayFiles, settings: ParzenSettings, place: Place, *, split: str = "test", progress: Progress = silent
+) -> ParzenResult:
+    """Scores the rows of a file by those of another, or by a registered data set.
+
+    Raises UsageError where both or neither are given, or where the files do not match.
+    """
+    started = time.monotonic()
+    samples = load_rows(files.samples, "--samples")
+    if files.dataset is not None and files.data is None:
+        target = _registered(files, files.dataset, split, settings, place)
+    elif files.data is not None and files.dataset is None:
+        target = _own(files, files.data, samples, split, settings)
+    else:
+        raise UsageError("--samples needs what to score by: --data FILE, or --dataset NAME, and not both.")
+    target = replace(target, notes=(*_scaling_notes(samples, target), *target.notes))
+    result = evaluate(samples.values, target, settings, device=place.device, progress=progress)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _registered(files: ArrayFiles, name: str, split: str, settings: ParzenSettings, place: Place) -> Target:
+    if files.validation or files.train:
+        raise UsageError("--dataset has its own validation and training rows: leave out --validation and --train-data.")
+    dataset = load_dataset(DataConfig(name), root=place.data_root, offline=place.offline)
+    return target_of_dataset(dataset, split, settings.validation_rows, settings.references)
+
+
+def _own(files: ArrayFiles, path: Path, samples: Rows, split: str, settings: ParzenSettings) -> Target:
+    if split != "test":
+        raise UsageError("--split chooses a part of a registered data set: with --data, give the rows to score there.")
+    data = load_rows(path, "--data")
+    require_alike(samples, data)
+    validation = load_rows(files.validation, "--validation") if files.validation else None
+    train = load_rows(files.train, "--train-data") if files.train and settings.references else None
+    return target_of_arrays(data, validation, train, settings.validation_rows, settings.references)
+
+
+def _scaling_notes(samples: Rows, target: Target) -> list[str]:
+    """Says where bytes were divided, since the density depends on it."""
+    divided = [samples.origin] if samples.scaling != "as given" else []
+    if target.split == "data" and target.pixel_scaling != "as given":
+        divided.append("--data")
+    return [f"Bytes were divided by 255: {' and '.join(divided)}."] if divided else []
