@@ -53,7 +53,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """SHA-256 of the training rows' bytes: equal for equal data, whatever they are called."""
-        return hashlib.sha256(self.train.stored.contiguous().numpy()).hexdigest()
+        return hashlib.sha256(self.train.stored.contiguous().numpy().data).hexdigest()
 
     def split(self, name: str) -> Split:
         """The split called train, validation or test."""

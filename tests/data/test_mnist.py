@@ -1,0 +1,110 @@
+"""MNIST: the paper's splits of the real files, and what is said of a folder that lacks or spoils one."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gantool.config import DataConfig
+from gantool.data import Dataset, load_dataset
+from gantool.data.mnist import MNIST_FILES, load_mnist
+from gantool.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_root: Path) -> Dataset:
+    return load_dataset(DataConfig("mnist"), root=mnist_root, offline=True)
+
+
+@pytest.fixture
+def copy(mnist_root: Path, tmp_path: Path) -> Path:
+    """A data root of links to the real files, in which single files can be replaced."""
+    (tmp_path / "mnist").mkdir()
+    for file in MNIST_FILES.files:
+        (tmp_path / "mnist" / file.name).symlink_to(mnist_root / "mnist" / file.name)
+    return tmp_path
+
+
+def content(mnist_root: Path, name: str) -> bytes:
+    return gzip.decompress((mnist_root / "mnist" / name).read_bytes())
+
+
+def test_splits_are_the_papers(mnist: Dataset, mnist_root: Path) -> None:
+    """Against the raw bytes, whose headers take 16 and 8 of them."""
+    assert [len(mnist.split(name)) for name in ("train", "validation", "test")] == [50_000, 10_000, 10_000]
+    assert (mnist.shape, mnist.divisor, mnist.dimension) == ((1, 28, 28), 255.0, 784)
+    images = content(mnist_root, "train-images-idx3-ubyte.gz")
+    labels = content(mnist_root, "train-labels-idx1-ubyte.gz")
+    assert mnist.train.stored.dtype == torch.uint8
+    assert mnist.train.stored.numpy().tobytes() == images[16 : 16 + 50_000 * 784]
+    assert mnist.validation.stored.numpy().tobytes() == images[16 + 50_000 * 784 :]
+    assert mnist.test.stored.numpy().tobytes() == content(mnist_root, "t10k-images-idx3-ubyte.gz")[16:]
+    assert mnist.train.labels.tolist() == list(labels[8:50_008])
+    assert mnist.validation.labels.tolist() == list(labels[50_008:])
+    assert mnist.test.labels.tolist() == list(content(mnist_root, "t10k-labels-idx1-ubyte.gz")[8:])
+
+
+def test_values_are_bytes_over_255_exactly(mnist: Dataset) -> None:
+    rows = mnist.train.stored[:50]
+    values = mnist.values(rows)
+    assert values.dtype == torch.float32
+    assert torch.equal(values, (rows.double() / 255).float())
+    assert torch.equal((values * 255).round().to(torch.uint8), rows)
+    assert 0.130 < float(mnist.values(mnist.train.stored).mean()) < 0.132  # MNIST's known training mean, 0.1307
+
+
+def test_unzipped_names_are_accepted(copy: Path, mnist: Dataset, mnist_root: Path) -> None:
+    for file in MNIST_FILES.files:
+        (copy / "mnist" / file.name).unlink()
+        (copy / "mnist" / file.name.removesuffix(".gz")).write_bytes(content(mnist_root, file.name))
+    again = load_mnist(copy)
+    assert torch.equal(again.train.stored, mnist.train.stored)
+    assert torch.equal(again.test.labels, mnist.test.labels)
+
+
+def test_the_known_checksums_are_those_of_the_real_files(mnist_root: Path) -> None:
+    for file, path in zip(MNIST_FILES.files, MNIST_FILES.require(mnist_root), strict=True):
+        file.verify(path)
+
+
+def test_a_missing_folder_names_every_file_and_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="run `gantool data fetch mnist`") as caught:
+        load_mnist(tmp_path)
+    assert all(file.name in str(caught.value) for file in MNIST_FILES.files)
+
+
+def test_an_incomplete_folder_names_what_is_missing_alone(copy: Path) -> None:
+    (copy / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(UsageError, match=r"mnist: t10k-labels-idx1-ubyte\.gz missing; run"):
+        load_mnist(copy)
+
+
+def test_a_damaged_file_says_how_to_replace_it(copy: Path, mnist_root: Path) -> None:
+    path = copy / "mnist" / "t10k-images-idx3-ubyte.gz"
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match=r"cut short: its gzip stream has no end; run `gantool data fetch mnist` to"):
+        load_mnist(copy)
+
+
+def test_images_and_labels_that_changed_places(copy: Path, mnist_root: Path) -> None:
+    path = copy / "mnist" / "t10k-images-idx3-ubyte.gz"
+    path.unlink()
+    shutil.copy(mnist_root / "mnist" / "t10k-labels-idx1-ubyte.gz", path)
+    with pytest.raises(UsageError, match=r"has another rank: .* with 3 dimensions .*, but it has 1; run"):
+        load_mnist(copy)
+
+
+def test_a_label_above_nine(copy: Path, mnist_root: Path) -> None:
+    path = copy / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    labels = bytearray(content(mnist_root, path.name))
+    labels[100] = 10
+    path.unlink()
+    path.write_bytes(labels)
+    with pytest.raises(UsageError, match="holds the label 10: expected 0 to 9"):
+        load_mnist(copy)
