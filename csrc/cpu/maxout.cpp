@@ -3,11 +3,11 @@
 #include "maxout.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "cpu/bfloat16.h"
 #include "cpu/features.h"
 #include "cpu/maxout_variants.h"
 
@@ -70,12 +70,12 @@ void select_units(const Element* product, int64_t units, int64_t pieces, Element
 }
 
 template <typename Element>
-void select_rows(const MaxoutShape& shape, const void* product, void* out, uint8_t* winner,
+void select_rows(const MaxoutShape& shape, const Element* product, Element* out, uint8_t* winner,
                  int64_t begin, int64_t end) {
   // Units of all rows lie in one line: a range of rows is a range of units.
   const int64_t first = begin * shape.units, units = (end - begin) * shape.units;
-  const Element* from = static_cast<const Element*>(product) + first * shape.pieces;
-  Element* to = static_cast<Element*>(out) + first;
+  const Element* from = product + first * shape.pieces;
+  Element* to = out + first;
   switch (shape.pieces) {
     case 2:
       return select_units<Element, 2>(from, units, 2, to, winner + first);
@@ -87,17 +87,6 @@ void select_rows(const MaxoutShape& shape, const void* product, void* out, uint8
       return select_units<Element, 5>(from, units, 5, to, winner + first);
     default:
       return select_units<Element, 0>(from, units, shape.pieces, to, winner + first);
-  }
-}
-
-template <typename Element>
-void scatter_rows(const MaxoutShape& shape, const void* grad_out, const uint8_t* winner,
-                  void* grad_product, int64_t begin, int64_t end) {
-  const int64_t pieces = shape.pieces;
-  for (int64_t i = begin * shape.units; i < end * shape.units; ++i) {
-    Element* unit = static_cast<Element*>(grad_product) + i * pieces;
-    for (int64_t p = 0; p < pieces; ++p) unit[p] = narrow<Element>(0.0f);
-    unit[winner[i]] = static_cast<const Element*>(grad_out)[i];
   }
 }
 
@@ -130,33 +119,79 @@ MaxoutVariant maxout_cpu_best_variant() {
   return MaxoutVariant::kPortable;
 }
 
-void maxout_select_cpu(const MaxoutShape& shape, const void* product, void* out, uint8_t* winner,
-                       const Threads& threads) {
+bool maxout_cpu_has_bfloat16_products() {
+#if defined(__x86_64__)
+  return cpu_features().amx_bf16 || __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+bool maxout_cpu_prefers_winners(int64_t pieces) {
+  // Measured at 200 x 784 -> 240 units on one thread: a dense product takes 0.7 ms a piece, the
+  // sums over winners 0.7 to 1.3 ms with wide vectors and 2.2 to 2.8 ms without, whatever the
+  // pieces.
+  return pieces >= (maxout_cpu_best_variant() == MaxoutVariant::kPortable ? 4 : 2);
+}
+
+template <typename Element>
+void maxout_select_cpu(const MaxoutShape& shape, const Element* product, Element* out,
+                       uint8_t* winner, const Threads& threads) {
   threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
-    if (shape.element == MaxoutElement::kBFloat16) {
-      select_rows<BFloat16>(shape, product, out, winner, begin, end);
-    } else {
-      select_rows<float>(shape, product, out, winner, begin, end);
+    select_rows(shape, product, out, winner, begin, end);
+  });
+}
+
+template <typename Element>
+void maxout_scatter_cpu(const MaxoutShape& shape, const Element* grad_out, const uint8_t* winner,
+                        Element* grad_product, const Threads& threads) {
+  threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * shape.units; i < end * shape.units; ++i) {
+      Element* unit = grad_product + i * shape.pieces;
+      std::fill(unit, unit + shape.pieces, Element{});
+      unit[winner[i]] = grad_out[i];
     }
   });
 }
 
-void maxout_scatter_cpu(const MaxoutShape& shape, const void* grad_out, const uint8_t* winner,
-                        void* grad_product, const Threads& threads) {
-  threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
-    if (shape.element == MaxoutElement::kBFloat16) {
-      scatter_rows<BFloat16>(shape, grad_out, winner, grad_product, begin, end);
-    } else {
-      scatter_rows<float>(shape, grad_out, winner, grad_product, begin, end);
+template <typename Element>
+void maxout_bias_gradient_cpu(const MaxoutShape& shape, const Element* grad_out,
+                              const uint8_t* winner, Element* grad_bias, const Threads& threads) {
+  const int64_t pieces = shape.pieces;
+  const int64_t grain = 1 + kElementsPerThread / std::max<int64_t>(shape.batch, 1);
+  threads.run(shape.units, grain, [&](int64_t begin, int64_t end) {
+    std::vector<float> sums((end - begin) * pieces);
+    for (int64_t b = 0; b < shape.batch; ++b) {
+      for (int64_t u = begin; u < end; ++u) {
+        const int64_t at = b * shape.units + u;
+        sums[(u - begin) * pieces + winner[at]] += widen(grad_out[at]);
+      }
     }
+    std::transform(sums.begin(), sums.end(), grad_bias + begin * pieces, narrow<Element>);
   });
 }
+
+template void maxout_select_cpu(const MaxoutShape&, const float*, float*, uint8_t*, const Threads&);
+template void maxout_select_cpu(const MaxoutShape&, const BFloat16*, BFloat16*, uint8_t*,
+                                const Threads&);
+template void maxout_scatter_cpu(const MaxoutShape&, const float*, const uint8_t*, float*,
+                                 const Threads&);
+template void maxout_scatter_cpu(const MaxoutShape&, const BFloat16*, const uint8_t*, BFloat16*,
+                                 const Threads&);
+template void maxout_bias_gradient_cpu(const MaxoutShape&, const float*, const uint8_t*, float*,
+                                       const Threads&);
+template void maxout_bias_gradient_cpu(const MaxoutShape&, const BFloat16*, const uint8_t*,
+                                       BFloat16*, const Threads&);
 
 void maxout_backward_cpu(const MaxoutShape& shape, const MaxoutBackward& arguments,
                          MaxoutVariant variant, const Threads& threads) {
   if (!maxout_cpu_variant_available(variant)) {
     throw std::invalid_argument(std::string("maxout: this processor has no ") +
                                 maxout_cpu_variant_name(variant));
+  }
+  // Rows are numbered in 32 bits there; more of them than that would be terabytes.
+  if (std::max(shape.batch, shape.units * shape.pieces) > std::numeric_limits<int32_t>::max()) {
+    throw std::invalid_argument("maxout: the batch and units x pieces must each be below 2^31");
   }
   switch (variant == MaxoutVariant::kAuto ? maxout_cpu_best_variant() : variant) {
 #if defined(__x86_64__)

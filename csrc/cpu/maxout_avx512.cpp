@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/bfloat16.h"
 #include "cpu/maxout_variants.h"
 #include "maxout.h"
 
@@ -22,11 +21,7 @@ namespace gantool {
 
 void maxout_backward_avx512(const MaxoutShape& shape, const MaxoutBackward& arguments,
                             const Threads& threads) {
-  if (shape.element == MaxoutElement::kBFloat16) {
-    backward<BFloat16>(shape, arguments, threads);
-  } else {
-    backward<float>(shape, arguments, threads);
-  }
+  backward(shape, arguments, threads);
 }
 
 }  // namespace gantool

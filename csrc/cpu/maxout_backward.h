@@ -2,7 +2,6 @@
 //
 //   grad_x[b, :]         = sum_u g[b, u] weight[u, winner[b, u], :]
 //   grad_weight[u, p, :] = sum_{b : winner[b, u] = p} g[b, u] x[b, :]
-//   grad_bias[u, p]      = sum_{b : winner[b, u] = p} g[b, u]
 //
 // Each is a sum of scaled rows, so the work is bound by loading rows: one load a multiply-add.
 // Columns are taken in chunks of at most eight vectors, whose sums stay in registers; rows are
@@ -17,8 +16,6 @@ namespace gantool {
 namespace {
 
 typedef float Floats __attribute__((vector_size(kLanes * 4)));
-typedef uint32_t Words __attribute__((vector_size(kLanes * 4)));
-typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
 
 constexpr int kMaxVectors = 8;  // sums in registers: half of AVX2's sixteen
 constexpr int64_t kChunkColumns = kMaxVectors * kLanes;
@@ -31,20 +28,6 @@ inline Floats load_floats(const float* from) {
   Floats value;
   __builtin_memcpy(&value, from, sizeof value);
   return value;
-}
-
-inline Floats load_floats(const BFloat16* from) {
-  Halves halves;
-  __builtin_memcpy(&halves, from, sizeof halves);
-  return (Floats)(__builtin_convertvector(halves, Words) << 16);
-}
-
-inline void store_floats(float* to, const float* from, int64_t count) {
-  __builtin_memcpy(to, from, count * sizeof *from);
-}
-
-inline void store_floats(BFloat16* to, const float* from, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) to[i] = narrow<BFloat16>(from[i]);
 }
 
 // One scaled row of a sum: which row, and by how much.
@@ -75,22 +58,21 @@ inline void for_each_chunk(int64_t columns, const Body& body) {
 }
 
 // sum[0, V vectors) += sum over terms of scale * rows[row * stride + ...], in registers.
-template <int V, typename Element>
-inline void add_terms(float* sum, const Term* terms, int64_t count, const Element* rows,
+template <int V>
+inline void add_terms(float* sum, const Term* terms, int64_t count, const float* rows,
                       int64_t stride) {
   Floats total[V];
   for (int v = 0; v < V; ++v) total[v] = load_floats(sum + v * kLanes);
   for (int64_t t = 0; t < count; ++t) {
-    const Element* row = rows + terms[t].row * stride;
+    const float* row = rows + terms[t].row * stride;
     const float scale = terms[t].scale;
     for (int v = 0; v < V; ++v) total[v] += scale * load_floats(row + v * kLanes);
   }
   __builtin_memcpy(sum, total, sizeof total);
 }
 
-template <typename Element>
 inline void add_terms(const Chunk& chunk, float* sum, const Term* terms, int64_t count,
-                      const Element* rows, int64_t stride) {
+                      const float* rows, int64_t stride) {
   rows += chunk.begin;
   switch (chunk.vectors) {
     case 1:
@@ -111,8 +93,8 @@ inline void add_terms(const Chunk& chunk, float* sum, const Term* terms, int64_t
       return add_terms<8>(sum, terms, count, rows, stride);
   }
   for (int64_t t = 0; t < count; ++t) {
-    const Element* row = rows + terms[t].row * stride;
-    for (int64_t c = 0; c < chunk.columns; ++c) sum[c] += terms[t].scale * widen(row[c]);
+    const float* row = rows + terms[t].row * stride;
+    for (int64_t c = 0; c < chunk.columns; ++c) sum[c] += terms[t].scale * row[c];
   }
 }
 
@@ -121,36 +103,28 @@ inline int64_t clamp_tile(int64_t size, int64_t limit) {
 }
 
 // grad_x of the rows [begin, end).
-template <typename Element>
 void input_gradient(const MaxoutShape& shape, const MaxoutBackward& arguments, int64_t begin,
                     int64_t end) {
   const int64_t units = shape.units, pieces = shape.pieces, inputs = shape.inputs;
-  const Element* grad_out = static_cast<const Element*>(arguments.grad_out);
-  const Element* weight = static_cast<const Element*>(arguments.weight);
-  Element* grad_x = static_cast<Element*>(arguments.grad_x);
-  const int64_t unit_bytes = pieces * kChunkColumns * int64_t{sizeof(Element)};
+  const int64_t unit_bytes = pieces * kChunkColumns * int64_t{sizeof(float)};
   const int64_t unit_tile = clamp_tile(kWeightTileBytes / unit_bytes, units);
   std::vector<Term> terms(kRowTile * units);
-  std::vector<float> sums(kRowTile * kChunkColumns);
   for (int64_t first = begin; first < end; first += kRowTile) {
     const int64_t rows = clamp_tile(end - first, kRowTile);
     for (int64_t i = 0; i < rows * units; ++i) {
       const int64_t at = first * units + i;
       const int64_t piece = i % units * pieces + arguments.winner[at];
-      terms[i] = {static_cast<int32_t>(piece), widen(grad_out[at])};
+      terms[i] = {static_cast<int32_t>(piece), arguments.grad_out[at]};
     }
+    float* grad_x = arguments.grad_x + first * inputs;
+    for (int64_t i = 0; i < rows * inputs; ++i) grad_x[i] = 0.0f;
     for_each_chunk(inputs, [&](const Chunk& chunk) {
-      for (float& sum : sums) sum = 0.0f;
       for (int64_t unit = 0; unit < units; unit += unit_tile) {
         const int64_t count = clamp_tile(units - unit, unit_tile);
         for (int64_t r = 0; r < rows; ++r) {
-          add_terms(chunk, &sums[r * kChunkColumns], &terms[r * units + unit], count, weight,
-                    inputs);
+          add_terms(chunk, grad_x + r * inputs + chunk.begin, &terms[r * units + unit], count,
+                    arguments.weight, inputs);
         }
-      }
-      for (int64_t r = 0; r < rows; ++r) {
-        store_floats(grad_x + (first + r) * inputs + chunk.begin, &sums[r * kChunkColumns],
-                     chunk.columns);
       }
     });
   }
@@ -158,10 +132,8 @@ void input_gradient(const MaxoutShape& shape, const MaxoutBackward& arguments, i
 
 // The terms of a unit's pieces from the batch rows [first, first + rows), sorted by piece:
 // those of piece p are terms[starts[p], starts[p + 1]).
-template <typename Element>
-inline void sort_by_winner(const MaxoutShape& shape, const MaxoutBackward& arguments, int64_t unit,
-                           int64_t first, int64_t rows, Term* terms, int32_t* starts) {
-  const Element* grad_out = static_cast<const Element*>(arguments.grad_out);
+void sort_by_winner(const MaxoutShape& shape, const MaxoutBackward& arguments, int64_t unit,
+                    int64_t first, int64_t rows, Term* terms, int32_t* starts) {
   int32_t next[kMaxoutMaxPieces] = {};
   for (int64_t r = 0; r < rows; ++r) ++next[arguments.winner[(first + r) * shape.units + unit]];
   starts[0] = 0;
@@ -171,69 +143,49 @@ inline void sort_by_winner(const MaxoutShape& shape, const MaxoutBackward& argum
   }
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t at = (first + r) * shape.units + unit;
-    terms[next[arguments.winner[at]]++] = {static_cast<int32_t>(first + r), widen(grad_out[at])};
+    terms[next[arguments.winner[at]]++] = {static_cast<int32_t>(first + r), arguments.grad_out[at]};
   }
 }
 
-// grad_weight and grad_bias of the units [begin, end).
-template <typename Element>
+// grad_weight of the units [begin, end).
 void weight_gradient(const MaxoutShape& shape, const MaxoutBackward& arguments, int64_t begin,
                      int64_t end) {
   const int64_t pieces = shape.pieces, inputs = shape.inputs;
-  const Element* x = static_cast<const Element*>(arguments.x);
-  Element* grad_weight = static_cast<Element*>(arguments.grad_weight);
-  Element* grad_bias = static_cast<Element*>(arguments.grad_bias);
-  const int64_t columns = grad_weight == nullptr ? 0 : inputs;
-  const int64_t unit_tile =
-      clamp_tile(kGradTileFloats / (pieces * clamp_tile(columns, inputs)), end - begin);
+  const int64_t unit_floats = clamp_tile(pieces * inputs, kGradTileFloats);
+  const int64_t unit_tile = clamp_tile(kGradTileFloats / unit_floats, end - begin);
   std::vector<Term> terms(unit_tile * kBatchTile);
   std::vector<int32_t> starts(unit_tile * (pieces + 1));
-  std::vector<float> sums(unit_tile * pieces * columns), bias_sums(unit_tile * pieces);
   for (int64_t unit = begin; unit < end; unit += unit_tile) {
     const int64_t count = clamp_tile(end - unit, unit_tile);
-    for (float& sum : sums) sum = 0.0f;
-    for (float& sum : bias_sums) sum = 0.0f;
+    float* grad_weight = arguments.grad_weight + unit * pieces * inputs;
+    for (int64_t i = 0; i < count * pieces * inputs; ++i) grad_weight[i] = 0.0f;
     for (int64_t first = 0; first < shape.batch; first += kBatchTile) {
       const int64_t rows = clamp_tile(shape.batch - first, kBatchTile);
       for (int64_t u = 0; u < count; ++u) {
-        sort_by_winner<Element>(shape, arguments, unit + u, first, rows, &terms[u * kBatchTile],
-                                &starts[u * (pieces + 1)]);
+        sort_by_winner(shape, arguments, unit + u, first, rows, &terms[u * kBatchTile],
+                       &starts[u * (pieces + 1)]);
       }
-      for_each_chunk(columns, [&](const Chunk& chunk) {
+      for_each_chunk(inputs, [&](const Chunk& chunk) {
         for (int64_t i = 0; i < count * pieces; ++i) {
           const int32_t* start = &starts[i / pieces * (pieces + 1) + i % pieces];
-          add_terms(chunk, &sums[i * columns + chunk.begin],
-                    &terms[i / pieces * kBatchTile + start[0]], start[1] - start[0], x,
-                    shape.x_stride);
+          add_terms(chunk, grad_weight + i * inputs + chunk.begin,
+                    &terms[i / pieces * kBatchTile] + start[0], start[1] - start[0], arguments.x,
+                    arguments.x_stride);
         }
       });
-      for (int64_t i = 0; i < count * pieces; ++i) {
-        const int32_t* start = &starts[i / pieces * (pieces + 1) + i % pieces];
-        for (int32_t t = start[0]; t < start[1]; ++t) {
-          bias_sums[i] += terms[i / pieces * kBatchTile + t].scale;
-        }
-      }
     }
-    const int64_t piece = unit * pieces;
-    if (grad_weight != nullptr) {
-      store_floats(grad_weight + piece * inputs, sums.data(), count * pieces * inputs);
-    }
-    if (grad_bias != nullptr) store_floats(grad_bias + piece, bias_sums.data(), count * pieces);
   }
 }
 
-// The whole backward pass on the caller's threads: rows for grad_x, units for the other two.
-template <typename Element>
+// The whole backward pass on the caller's threads: rows for grad_x, units for grad_weight.
 void backward(const MaxoutShape& shape, const MaxoutBackward& arguments, const Threads& threads) {
   if (arguments.grad_x != nullptr) {
-    threads.run(shape.batch, kRowTile / 4, [&](int64_t begin, int64_t end) {
-      input_gradient<Element>(shape, arguments, begin, end);
-    });
+    threads.run(shape.batch, kRowTile / 4,
+                [&](int64_t begin, int64_t end) { input_gradient(shape, arguments, begin, end); });
   }
-  if (arguments.grad_weight != nullptr || arguments.grad_bias != nullptr) {
-    threads.run(shape.units, 8, [&](int64_t begin, int64_t end) {
-      weight_gradient<Element>(shape, arguments, begin, end);
-    });
+  if (arguments.grad_weight != nullptr) {
+    threads.run(shape.units, 8,
+                [&](int64_t begin, int64_t end) { weight_gradient(shape, arguments, begin, end); });
   }
 }
 
