@@ -36,10 +36,12 @@ def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug
         return
     from rich.table import Table
 
-    table = Table("name", "state", "about", title=f"data root: {root}", title_justify="left", box=None)
+    console = stderr_console()
+    console.print(f"data root: {root}", soft_wrap=True, markup=False)
+    table = Table("name", "state", "about", box=None)
     for row in rows:
         table.add_row(row["name"], row["remedy"] or row["state"], row["about"])
-    stderr_console().print(table)
+    console.print(table)
 
 
 def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def _render(description: dict[str, Any]) -> None:
     console = stderr_console()
     shape = "×".join(map(str, description["shape"]))
     console.print(f"{description['name']}: {description['about']}")
-    console.print(f"source   {description['source']}", soft_wrap=True)
+    console.print(f"source   {description['source']}", soft_wrap=True, markup=False)
     console.print(
         f"example  {shape}: {description['dimension']} values, stored as {description['stored']}, "
         f"divided by {description['divisor']:g}"
@@ -145,7 +147,7 @@ def _render(description: dict[str, Any]) -> None:
         table.add_row(name, f"{split['rows']:,}", values, _histogram(split["labels"]))
     console.print(table)
     for file in description["files"]:
-        console.print(f"{file['name']}  SHA-256 {file['checksum']}", soft_wrap=True)
+        console.print(f"{file['name']}  SHA-256 {file['checksum']}", soft_wrap=True, markup=False)
 
 
 def _histogram(labels: dict[str, int] | None) -> str:
@@ -203,4 +205,5 @@ def fetch(
         stderr_console().print(f"{name} needs no files: there is nothing to fetch.")
     else:
         done = f"{', '.join(fetched)} fetched" if fetched else "everything was there"
-        stderr_console().print(f"{name} is complete in {folder}: {done}, every checksum verified.", soft_wrap=True)
+        sentence = f"{name} is complete in {folder}: {done}, every checksum verified."
+        stderr_console().print(sentence, soft_wrap=True, markup=False)

@@ -55,7 +55,7 @@ class BatchStream:
         self._dtype = dtype
         self._resident = _fits(rows, self._device)
         self._rows = rows.to(self._device) if self._resident else rows
-        self._epoch = -1
+        self._epoch: int | None = None
         self._order = torch.empty(0, dtype=torch.int64)
 
     def draw(self, position: int) -> torch.Tensor:

@@ -103,7 +103,7 @@ def _download_file(
     failures = []
     for mirror in mirrors:
         url = mirror + file.name
-        progress.console.print(f"Downloading {url}", soft_wrap=True)
+        progress.console.print(f"Downloading {url}", soft_wrap=True, markup=False)
         with _part(folder / file.name) as part:
             try:
                 _receive(url, part, file, progress)

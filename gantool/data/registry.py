@@ -71,7 +71,7 @@ def find_entry(name: str) -> Entry:
     """The data set called `name`. Raises UsageError that suggests the nearest name, or lists them all."""
     if name in DATASETS:
         return DATASETS[name]
-    near = difflib.get_close_matches(name, DATASETS, n=1)
+    near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(DATASETS)}."
     raise UsageError(f"data.name = {name!r} is not a data set that gantool knows; {hint}")
 

@@ -145,7 +145,7 @@ ARCHIVES = {
         r"one shape and type, but an example is: train \[6\] of uint8, .*test \[5\] of uint8",
     ),
     "splits of two types": ({"train": BYTES, "validation": BYTES, "test": FLOATS}, r"test \[6\] of float64"),
-    "too few labels": ({"x": BYTES, "labels": np.arange(49)}, r"\(labels\) must be 50 whole numbers, .* is \[49\] of int64"),
+    "too few labels": ({"x": BYTES, "labels": np.arange(49)}, r"\(labels\) must be 50 whole .* is \[49\] of int64"),
     "fractional labels": ({"x": BYTES, "labels": np.zeros(50)}, r"\(labels\) must be 50 whole numbers, .* of float64"),
     "objects inside": ({"x": WRONG["objects"][0]}, r"x\.npz \(x\) holds Python objects"),
 }
@@ -167,6 +167,7 @@ def saved(array: np.ndarray) -> bytes:
 
 
 def archived(compression: int, **members: bytes) -> bytes:
+    """A zip archive; `compression` is the format's number: 0 stored, 8 deflated, 12 bzip2."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, content in members.items():
@@ -189,12 +190,12 @@ DAMAGED = {
     "2^62 rows": (header("(4611686018427387904, 6)") + BYTES.tobytes(), "cut short"),
     "negative rows": (header("(-50, -6)") + BYTES.tobytes(), "too long"),
     "a header that is code": (header("__import__('os').getpid()"), "its header is unreadable"),
-    "version 3": (header("(50, 6)", b"\x03\x00") + BYTES.tobytes(), r"of version \(3, 0\): expected version 1.0 or 2.0"),
-    "a cut archive": (archived(zipfile.ZIP_STORED, x_npy=GOOD)[:-30], "is not a .npy or .npz file"),
-    "a spoilt archive": (archived(zipfile.ZIP_STORED, x_npy=GOOD).replace(BYTES.tobytes()[:8], b"spoiled!"), "Bad CRC-32"),
-    "another member": (archived(zipfile.ZIP_STORED, readme=b"hello"), "must hold .npy arrays alone, but holds 'readme'"),
-    "another packing": (archived(zipfile.ZIP_BZIP2, x_npy=GOOD), "must be packed as numpy.savez does"),
-    "a truncated member": (archived(zipfile.ZIP_DEFLATED, x_npy=GOOD[:-1]), r"\(x\) is cut short"),
+    "version 3": (header("(50, 6)", b"\x03\x00") + BYTES.tobytes(), r"of version \(3, 0\): expected version 1.0"),
+    "a cut archive": (archived(0, x_npy=GOOD)[:-30], "is not a .npy or .npz file"),
+    "a spoilt archive": (archived(0, x_npy=GOOD).replace(BYTES.tobytes()[:8], b"spoiled!"), "Bad CRC-32"),
+    "another member": (archived(0, readme=b"hello"), "must hold .npy arrays alone, but holds 'readme'"),
+    "another packing": (archived(12, x_npy=GOOD), "must be packed as numpy.savez does"),
+    "a truncated member": (archived(8, x_npy=GOOD[:-1]), r"\(x\) is cut short"),
 }
 
 
@@ -221,7 +222,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-ARCHIVE = archived(zipfile.ZIP_DEFLATED, x_npy=GOOD)
+ARCHIVE = archived(8, x_npy=GOOD)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

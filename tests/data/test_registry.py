@@ -10,10 +10,12 @@ from gantool.config import DataConfig
 from gantool.data import DATASETS, data_root, load_dataset
 from gantool.errors import UsageError
 
+TYPOS = {"mnits": "mnist", "digit": "digits", "ring": "ring2d", "MNIST": "mnist"}
 
-@pytest.mark.parametrize(("typed", "meant"), [("mnits", "mnist"), ("digit", "digits"), ("ring", "ring2d"), ("MNIST", "mnist")])
+
+@pytest.mark.parametrize(("typed", "meant"), TYPOS.items())
 def test_a_typo_suggests_the_nearest_name(typed: str, meant: str) -> None:
-    with pytest.raises(UsageError, match=f"data.name = '{typed}' .* did you mean {meant}?"):
+    with pytest.raises(UsageError, match=f"data.name = '{typed}' .* did you mean {meant}[?]"):
         load_dataset(DataConfig(typed))
 
 
