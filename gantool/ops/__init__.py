@@ -2,7 +2,7 @@
 
 >>> maxout(x, weight, bias)                        # [B, I], [U, P, I], [U, P] → [B, U]
 >>> parzen_log_density(queries, samples, sigmas)   # [N, D], [M, D], [S] → [S, N] nats
->>> selected_impl("maxout", x)                     # "native (avx512)", "reference (torch)" …
+>>> selected_impl("maxout", x, weight)             # "native (avx512)", "reference (torch)" …
 """
 
 from gantool.ops.maxout import maxout

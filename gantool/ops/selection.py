@@ -29,7 +29,7 @@ def unsupported(op: Operator, tensors: tuple[Tensor, ...]) -> str:
         return "float64 is the reference's alone"
     if dtype not in (*_LOW_PRECISION, torch.float64):
         return f"there is no {dtype} kernel"
-    if op == "maxout" and len(tensors) > 1 and tensors[1].shape[1] > MAX_PIECES:
+    if op == "maxout" and tensors[1].shape[1] > MAX_PIECES:
         return f"weight has {tensors[1].shape[1]} pieces and the kernel takes at most {MAX_PIECES}"
     return ""
 
@@ -52,18 +52,19 @@ def use_native(op: Operator, tensors: tuple[Tensor, ...], impl: str) -> bool:
 def selected_impl(op: Operator, *tensors: Tensor, impl: Impl = "auto") -> str:
     """The name of what a call with these tensors runs: "native (avx512)", "reference (torch)" and the like.
 
-    `tensors` are the operator's own arguments in order; the first alone is enough in most cases.
+    `tensors` are the operator's first two arguments, in order: x and weight, or queries and samples.
     Raises UsageError as the call itself would.
     """
     if not use_native(op, tensors, impl):
         return "reference (torch)"
-    return f"native ({native_variant(op, tensors[0])})"
+    return f"native ({_native_variant(op, tensors)})"
 
 
-def native_variant(op: Operator, tensor: Tensor) -> str:
-    """The compiled kernel's variant for a tensor like this one: its instruction set or its GPU generation."""
-    if tensor.device.type == "cuda":
-        major, minor = torch.cuda.get_device_capability(tensor.device)
+def _native_variant(op: Operator, tensors: tuple[Tensor, ...]) -> str:
+    device = tensors[0].device
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
         return f"cuda sm_{major}{minor}"
-    kernel = torch.ops.gantool.maxout_variant if op == "maxout" else torch.ops.gantool.parzen_variant
-    return str(kernel(tensor))
+    if op == "maxout":
+        return str(torch.ops.gantool.maxout_variant(tensors[0], tensors[1].shape[1]))
+    return str(torch.ops.gantool.parzen_variant(tensors[0], tensors[1]))

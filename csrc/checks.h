@@ -1,0 +1,136 @@
+// The operators' host door, CPU and CUDA alike: each message names the argument, what was expected
+// and what came. Nothing past this door looks at a shape, a type or a device again.
+#pragma once
+
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <initializer_list>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace gantool {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+constexpr int64_t kAnySize = -1;
+
+inline std::string describe_shape(const Tensor& tensor) {
+  std::ostringstream text;
+  text << '[';
+  for (int64_t i = 0; i < tensor.dim(); ++i) text << (i == 0 ? "" : ", ") << tensor.size(i);
+  text << ']';
+  return text.str();
+}
+
+// An operator's arguments, checked one by one.
+class Door {
+ public:
+  explicit Door(const char* op) : op_(op) {}
+
+  // `axes` is what the documentation calls the shape, e.g. "[B, I]"; kAnySize leaves a size open.
+  const Door& shape(const char* name, const Tensor& tensor, const char* axes,
+                    std::initializer_list<int64_t> sizes) const {
+    bool fits = tensor.dim() == static_cast<int64_t>(sizes.size());
+    std::string wanted;
+    int64_t axis = 0;
+    for (const int64_t size : sizes) {
+      fits = fits && (size == kAnySize || tensor.size(axis) == size);
+      wanted += (axis++ == 0 ? "" : ", ") + (size == kAnySize ? "any" : std::to_string(size));
+    }
+    if (!fits) {
+      fail(name, std::string(axes) + " = [" + wanted + "], and is " + describe_shape(tensor));
+    }
+    return *this;
+  }
+
+  const Door& same(const char* name, const Tensor& tensor, const char* like_name,
+                   const Tensor& like) const {
+    if (tensor.scalar_type() != like.scalar_type()) {
+      fail(name, std::string("of the type of ") + like_name + ", and is of another");
+    }
+    return same_device(name, tensor, like_name, like);
+  }
+
+  const Door& same_device(const char* name, const Tensor& tensor, const char* like_name,
+                          const Tensor& like) const {
+    const auto device = tensor.device(), wanted = like.device();
+    if (device.type() != wanted.type() || device.index() != wanted.index()) {
+      fail(name, std::string("on the device of ") + like_name + ", and is on another");
+    }
+    return *this;
+  }
+
+  const Door& type(const char* name, const Tensor& tensor, const char* wanted,
+                   std::initializer_list<ScalarType> types) const {
+    for (const ScalarType type : types) {
+      if (tensor.scalar_type() == type) return *this;
+    }
+    fail(name, std::string(wanted) + ", and is of another type");
+  }
+
+  const Door& between(const char* what, int64_t value, int64_t least, int64_t most) const {
+    if (value < least || value > most) {
+      fail(what, "between " + std::to_string(least) + " and " + std::to_string(most) + ", and is " +
+                     std::to_string(value));
+    }
+    return *this;
+  }
+
+ private:
+  [[noreturn]] void fail(const char* name, const std::string& expected) const {
+    throw std::invalid_argument(std::string(op_) + ": " + name + " must be " + expected);
+  }
+
+  const char* op_;
+};
+
+// What both devices ask of maxout's forward arguments: x [B, I], weight [U, P, I], bias [U, P].
+inline void check_maxout(const Tensor& x, const Tensor& weight, int64_t max_pieces) {
+  Door("maxout")
+      .type("x", x, "float32, bfloat16 or float16",
+            {ScalarType::Float, ScalarType::BFloat16, ScalarType::Half})
+      .shape("x", x, "[B, I]", {kAnySize, kAnySize})
+      .shape("weight", weight, "[U, P, I]", {kAnySize, kAnySize, x.size(1)})
+      .same("weight", weight, "x", x)
+      .between("the number of pieces", weight.size(1), 1, max_pieces);
+}
+
+inline void check_maxout_bias(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Door("maxout")
+      .shape("bias", bias, "[U, P]", {weight.size(0), weight.size(1)})
+      .same("bias", bias, "x", x);
+}
+
+inline void check_maxout_backward(const Tensor& grad_out, const Tensor& winner, const Tensor& x,
+                                  const Tensor& weight, int64_t max_pieces) {
+  check_maxout(x, weight, max_pieces);
+  Door("maxout_backward")
+      .shape("grad_out", grad_out, "[B, U]", {x.size(0), weight.size(0)})
+      .same("grad_out", grad_out, "x", x)
+      .shape("winner", winner, "[B, U]", {x.size(0), weight.size(0)})
+      .type("winner", winner, "uint8", {ScalarType::Byte})
+      .same_device("winner", winner, "x", x);
+}
+
+// queries [N, D], samples [M, D], sigmas [S], with M and D at least 1.
+inline void check_parzen(const Tensor& queries, const Tensor& samples, const Tensor& sigmas) {
+  const bool is_double = queries.scalar_type() == ScalarType::Double;
+  constexpr int64_t kLargest = INT64_MAX;
+  Door("parzen_log_density")
+      .type("queries", queries, "float32, bfloat16, float16 or float64",
+            {ScalarType::Float, ScalarType::BFloat16, ScalarType::Half, ScalarType::Double})
+      .shape("queries", queries, "[N, D]", {kAnySize, kAnySize})
+      .shape("samples", samples, "[M, D]", {kAnySize, queries.size(1)})
+      .same("samples", samples, "queries", queries)
+      .shape("sigmas", sigmas, "[S]", {kAnySize})
+      .type("sigmas", sigmas, is_double ? "float64 as the queries are" : "float32",
+            {is_double ? ScalarType::Double : ScalarType::Float})
+      .same_device("sigmas", sigmas, "queries", queries)
+      .between("the number of samples", samples.size(0), 1, kLargest)
+      .between("the dimension", queries.size(1), 1, kLargest);
+}
+
+}  // namespace gantool
