@@ -34,7 +34,7 @@ _RUN, _ARRAYS, _SIGMA, _COMMON = "Score a run", "Score arrays", "Sigma", "Common
 
 RunName = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's number, name or folder. Default: the newest.", show_default=False),
+    typer.Argument(metavar="RUN", help="A run's number, name or folder. Default: the newest.", show_default=False),
 ]
 RunsFolder = Annotated[
     Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_RUN)
@@ -85,7 +85,7 @@ Grid = Annotated[
     tuple[float, float, int] | None,
     typer.Option(
         metavar="LOW HIGH COUNT",
-        help="Values of sigma to try, in equal ratios. Default: the paper's 0.1 1 10.",
+        help="Values of sigma to try, in equal ratios. Default: the paper's, 0.1 1 10.",
         show_default=False,
         rich_help_panel=_SIGMA,
     ),
@@ -99,7 +99,7 @@ WithReferences = Annotated[
     bool,
     typer.Option(
         "--references/--no-references",
-        help="Score real training images and k-means centroids, too (about a minute for MNIST the first time).",
+        help="Score real training images and k-means centroids, too (MNIST: about a minute the first time).",
         rich_help_panel=_COMMON,
     ),
 ]
@@ -142,8 +142,8 @@ def parzen(
 ) -> None:
     """Estimate the log-likelihood of held-out rows with a Parzen window on samples, as the paper does.
 
-    Sigma is chosen on validation rows and never on the rows that are scored. Beside the score stand two references
-    at the same number of samples: real training images, and k-means centroids.
+    Sigma is chosen on validation rows, never on the rows that are scored. Beside the score stand two references at
+    the same number of samples: real training images, and k-means centroids.
 
     Example: gantool eval parzen
 

@@ -19,7 +19,6 @@ from gantool.cli.shell import (
     resolve_device,
     stderr_console,
 )
-from gantool.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +32,7 @@ def _file(help_text: str) -> Any:
 
 RunName = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's number, name or folder. Default: the newest.", show_default=False),
+    typer.Argument(metavar="RUN", help="A run's number, name or folder. Default: the newest.", show_default=False),
 ]
 Count = Annotated[int, typer.Option("--n", help="How many samples.", rich_help_panel=_COMMON)]
 Seed = Annotated[int, typer.Option(help="Draws z.", rich_help_panel=_COMMON)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,15 +78,18 @@ def _curve(result: ParzenResult) -> Table:
     from rich.table import Table
 
     values = [point.log_likelihood for point in result.sigma_curve]
-    low, width = min(values), (max(values) - min(values)) or 1.0
+    best = max(values)
+    # One sigma that is absurdly far off must not make all other bars alike.
+    low = max(min(values), best - 3 * (best - median(values)))
+    width = (best - low) or 1.0
     table = Table(box=None)
     table.add_column("σ", justify="right")
     table.add_column(f"nats on {result.validation_size:,} validation rows", justify="right")
     table.add_column("")
     for point in result.sigma_curve:
         here = point.sigma == result.sigma
-        bar = "█" * max(1, round((point.log_likelihood - low) / width * _BAR_WIDTH))
-        mark = f" ← {'chosen' if result.sigma_source == 'validation' else 'given'}" if here else ""
+        bar = "█" * round(max(0.0, point.log_likelihood - low) / width * _BAR_WIDTH)
+        mark = f"{' ' if bar else ''}← {'chosen' if result.sigma_source == 'validation' else 'given'}" if here else ""
         style = "bold" if here else None
         table.add_row(f"{point.sigma:.4g}", f"{point.log_likelihood:,.1f}", bar + mark, style=style)
     return table

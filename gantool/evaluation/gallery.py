@@ -24,8 +24,8 @@ _INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
 class SampleRequest:
     """What to draw and where to write it; checked at once, so that a typo costs no work and leaves no half result.
 
-    `grid`, `interpolate` and `neighbours` are .png files, `out` is a .npz or .npy file; with none of them a sheet goes into
-    the run. `columns` None stands for each picture's own default; `rows` are those of the interpolation.
+    `grid`, `interpolate` and `neighbours` are .png files, `out` is a .npz or .npy file; with none of them a sheet goes
+    into the run. `columns` None stands for each picture's own default; `rows` are those of the interpolation.
     """
 
     count: int = 64

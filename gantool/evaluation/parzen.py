@@ -140,7 +140,7 @@ def evaluate(
     if settings.references and target.reference is not None:
         references = _references(bench, target.reference, len(samples), warnings, notes)
     notes += _comparison(found, references)
-    impl = selected_impl("parzen_log_density", bench.scored, impl=settings.impl)
+    impl = selected_impl("parzen_log_density", bench.scored, samples.to(bench.device), impl=settings.impl)
     result = _result(found, references, target, settings, impl=impl, device=str(bench.device))
     return replace(result, warnings=tuple(warnings), notes=tuple(notes), seconds=time.monotonic() - started)
 
@@ -237,12 +237,10 @@ def _references(bench: _Bench, rows: torch.Tensor, count: int, warnings: list[st
     images = bench.reference(
         real, "training images", f"{len(real):,} of {len(rows):,} real training examples, seed {settings.seed}"
     )
-    warnings += checks.reference_count("training images", images.num_samples, count)
-    bench.progress("k-means centroids: fitting (kept for the next time)", 0, 0)
-    centroids, said = kmeans_centroids(rows, count, settings.cache)
+    centroids, said = kmeans_centroids(rows, count, settings.cache, bench.progress)
     notes += said
     kmeans = bench.reference(centroids, "k-means centroids", describe_kmeans(len(centroids)))
-    warnings += checks.reference_count("k-means centroids", kmeans.num_samples, count)
+    warnings += checks.reference_counts(images.num_samples, kmeans.num_samples, count)
     return References(images, kmeans)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.warnings import row_keys
 from gantool.files import replacing
 
@@ -40,7 +41,9 @@ def centroid_count(rows: int, count: int) -> int:
     return max(1, min(count, rows // ROWS_PER_CENTROID))
 
 
-def kmeans_centroids(rows: torch.Tensor, count: int, cache: Path) -> tuple[torch.Tensor, list[str]]:
+def kmeans_centroids(
+    rows: torch.Tensor, count: int, cache: Path, progress: Progress = silent
+) -> tuple[torch.Tensor, list[str]]:
     """k-means centroids of the training rows [R, D] → [K, D] on the CPU, and notes about the cache.
 
     K is `centroid_count(R, count)`. The centroids depend on the data alone, so that they are kept under `cache`, by a
@@ -55,6 +58,7 @@ def kmeans_centroids(rows: torch.Tensor, count: int, cache: Path) -> tuple[torch
         if kept is not None:
             return kept, notes
         notes.append(f"The cached centroids in {path} were damaged and have been computed again.")
+    progress(f"k-means: {clusters:,} centroids of {len(values):,} rows, kept for the next time", 0, 0)
     centroids = _fit(values, clusters)
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -44,13 +44,14 @@ def sample_count(count: int) -> list[str]:
     ]
 
 
-def reference_count(name: str, count: int, wanted: int) -> list[str]:
+def reference_counts(images: int, centroids: int, wanted: int) -> list[str]:
     """A reference at another N than the score's is no reference for it."""
-    if count == wanted:
+    if images == centroids == wanted:
         return []
     return [
-        f"The reference {name} stands on {count:,} rows, all that there are, and the score on {wanted:,}: "
-        f"never compare two scores at different N."
+        f"The score stands on {wanted:,} samples, but there are rows for {images:,} training images and "
+        f"{centroids:,} k-means centroids only: never compare two scores at different N; --num-samples {centroids} "
+        f"compares all three."
     ]
 
 
