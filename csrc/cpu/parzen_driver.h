@@ -1,0 +1,22 @@
+// Schedules a product kernel over a whole Parzen problem.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/parallel.h"
+#include "cpu/parzen_kernel.h"
+#include "cpu/parzen_pack.h"
+
+namespace gantool {
+
+struct ParzenOutcome {
+  std::vector<int64_t> far_rows;  // not written: their distances are beyond float32, or not numbers
+  bool nan_sample = false;        // then every log-density is NaN
+};
+
+// Writes log_density but for the far rows.
+ParzenOutcome parzen_run(const ParzenArguments& problem, const ParzenKernel& kernel,
+                         const Encoding& encoding, const Threads& threads);
+
+}  // namespace gantool
