@@ -113,7 +113,8 @@ def build_generator(
 def _logit_of_mean(data_mean: torch.Tensor) -> torch.Tensor:
     if bool(((data_mean < 0) | (data_mean > 1)).any()):
         raise UsageError(
-            "The generator's output bias is data-logit, but the data's means leave [0, 1]: set the last layer's bias to 0."
+            "The generator's output bias is data-logit, but the data's means leave [0, 1]: "
+            "set the last layer's bias to 0."
         )
     return torch.logit(data_mean.double().clamp(1e-7, 1.0 - 1e-7))
 

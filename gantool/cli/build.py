@@ -1,0 +1,35 @@
+"""`gantool build`: compile the kernels now, after an install that could not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json, stderr_console
+from gantool.errors import GantoolError
+
+
+@guarded
+def build(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the compiler's output.")] = False,
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Compile the kernels for this machine and torch, beside the package.
+
+    Example: gantool build
+    """
+    from gantool.build import build as compile_kernels
+
+    console = stderr_console()
+    with console.status("Compiling the kernels"):
+        report = compile_kernels(verbose=verbose)
+    if json_output:
+        print_json(report.to_dict())
+    for library in report.built:
+        console.print(f"Built {library}.", markup=False, soft_wrap=True)
+    for reason in report.skipped:
+        console.print(reason, markup=False, soft_wrap=True)
+    if not report.built:
+        raise GantoolError("No kernel was built; `gantool doctor` says what is missing.")
