@@ -7,6 +7,7 @@ is left out, and the reason is written beside the package for `gantool doctor` t
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -19,13 +20,14 @@ from typing import Any, Final
 
 PACKAGE: Final = Path(__file__).resolve().parent
 BUILD_RECORD: Final = "_native_build.json"
+LIBRARIES: Final = ("_ops", "_ops_cuda", "_host")
 REQUIRE: Final = "GANTOOL_REQUIRE_NATIVE"
 DISABLE: Final = "GANTOOL_DISABLE_NATIVE"
 CUDA_ARCHITECTURES: Final = "8.0;9.0+PTX"
 
 # The oldest torch whose stable ABI the libraries may rely on: 2.11. Newer headers then offer no more.
 _TARGET_TORCH = "-DTORCH_TARGET_VERSION=0x020b000000000000"
-_COMPILE_ARGS = ["-O3", "-fvisibility=hidden", _TARGET_TORCH]
+_COMPILE_ARGS = ["-O3", "-g0", "-fvisibility=hidden", _TARGET_TORCH]
 
 
 def flag(name: str) -> bool:
@@ -64,67 +66,68 @@ def _sources(folder: Path, *patterns: str) -> list[str]:
 
 def plan() -> tuple[list[Any], dict[str, str]]:
     """The extensions to compile here, and the reason for each that is left out."""
-    names = ("_ops", "_ops_cuda", "_host")
     if flag(DISABLE):
-        return [], dict.fromkeys(names, f"{DISABLE} was set at the build")
+        return [], dict.fromkeys(LIBRARIES, f"{DISABLE} was set at the build")
     folder = source_folder()
     if folder is None:
-        return [], dict.fromkeys(names, "the C++ sources are not here")
+        return [], dict.fromkeys(LIBRARIES, "the C++ sources are not here")
     try:
-        import torch
-        from torch.utils import cpp_extension
+        torch: Any = importlib.import_module("torch")
+        tools: Any = importlib.import_module("torch.utils.cpp_extension")
     except ImportError as error:
         reason = f"torch could not be imported at the build ({error}); install with --no-build-isolation"
-        return [], dict.fromkeys(names, reason)
+        return [], dict.fromkeys(LIBRARIES, reason)
     common: dict[str, Any] = {
         "include_dirs": [str(PACKAGE.parent / folder)],
         "depends": _sources(folder, "*.h", "cpu/*.h", "cuda/*.h", "cuda/*.cuh"),
         "optional": True,
     }
+    extensions = _cpu_extensions(tools, folder, common)
+    if reason := missing_nvcc(torch.version.cuda, tools.CUDA_HOME):
+        return extensions, {"_ops_cuda": reason}
+    return [*extensions, _cuda_extension(tools, folder, common)], {}
+
+
+def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[Any]:
     cores = _sources(folder, "cpu/*.cpp")
-    extensions = [
-        cpp_extension.CppExtension(
-            "gantool._ops",
-            [*cores, str(folder / "library.cpp")],
-            extra_compile_args=_COMPILE_ARGS,
-            py_limited_api=True,
-            **common,
-        ),
-        cpp_extension.CppExtension(
-            "gantool._host",
-            [*cores, str(folder / "host_module.cpp")],
-            extra_compile_args=_COMPILE_ARGS,
-            **common,
-        ),
-    ]
-    skipped = {}
-    if reason := missing_nvcc(torch.version.cuda, cpp_extension.CUDA_HOME):
-        skipped["_ops_cuda"] = reason
-    else:
-        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
-        extensions.append(
-            cpp_extension.CUDAExtension(
-                "gantool._ops_cuda",
-                [*_sources(folder, "cuda/*.cu"), str(folder / "library_cuda.cpp")],
-                extra_compile_args={
-                    "cxx": [*_COMPILE_ARGS, "-DUSE_CUDA"],
-                    "nvcc": ["-O3", "-Xcompiler=-fvisibility=hidden"],
-                },
-                py_limited_api=True,
-                **common,
-            )
-        )
-    return extensions, skipped
+    # The operators' library holds no Python at all, so that one file serves every Python version.
+    library = tools.CppExtension(
+        "gantool._ops",
+        [*cores, str(folder / "library.cpp")],
+        extra_compile_args=_COMPILE_ARGS,
+        py_limited_api=True,
+        **common,
+    )
+    # The module for tests knows no torch; torch only lends it the pybind11 that it ships.
+    headers = [*common["include_dirs"], *tools.include_paths()]
+    host = importlib.import_module("setuptools").Extension(
+        "gantool._host",
+        [*cores, str(folder / "host_module.cpp")],
+        extra_compile_args=_COMPILE_ARGS,
+        language="c++",
+        **{**common, "include_dirs": headers},
+    )
+    return [library, host]
+
+
+def _cuda_extension(tools: Any, folder: Path, common: dict[str, Any]) -> Any:
+    os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
+    flags = {
+        "cxx": [*_COMPILE_ARGS, "-DUSE_CUDA"],
+        "nvcc": ["-O3", "-Xcompiler=-fvisibility=hidden"],
+    }
+    sources = [*_sources(folder, "cuda/*.cu"), str(folder / "library_cuda.cpp")]
+    return tools.CUDAExtension("gantool._ops_cuda", sources, extra_compile_args=flags, py_limited_api=True, **common)
 
 
 def build_command(skipped: dict[str, str]) -> Any:
     """A build_ext that survives failures, writes down each reason, and is fatal under GANTOOL_REQUIRE_NATIVE."""
     try:
-        from torch.utils.cpp_extension import BuildExtension as Base
+        base: Any = importlib.import_module("torch.utils.cpp_extension").BuildExtension
     except ImportError:
-        from setuptools.command.build_ext import build_ext as Base  # type: ignore[assignment]  # noqa: N812
+        base = importlib.import_module("setuptools.command.build_ext").build_ext
 
-    class BuildNative(Base):  # type: ignore[misc, valid-type]
+    class BuildNative(base):  # type: ignore[misc]
         def run(self) -> None:
             self.reasons = dict(skipped)
             try:
@@ -165,8 +168,7 @@ def build_command(skipped: dict[str, str]) -> Any:
 
 def main() -> None:
     """Compiles in place, beside the installed package; run as `python -m gantool.extensions`."""
-    from setuptools import setup
-
+    setup: Any = importlib.import_module("setuptools").setup
     os.chdir(PACKAGE.parent)
     extensions, skipped = plan()
     scratch = tempfile.mkdtemp(prefix="gantool-build-")

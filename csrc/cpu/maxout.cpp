@@ -28,14 +28,20 @@ constexpr int64_t kUnits = 4;
 typedef float UnitFloats __attribute__((vector_size(16)));
 typedef int32_t UnitInts __attribute__((vector_size(16)));
 
+inline UnitFloats widen_four(float a, float b, float c, float d) { return UnitFloats{a, b, c, d}; }
+
+inline UnitFloats widen_four(BFloat16 a, BFloat16 b, BFloat16 c, BFloat16 d) {
+  return (UnitFloats)(UnitInts{a.bits, b.bits, c.bits, d.bits} << 16);
+}
+
 // P is a compile-time constant for the usual numbers of pieces, so that the loop over them unrolls;
 // 0 stands for any number.
 template <typename Element, int P>
 void select_four(const Element* product, int64_t any_pieces, Element* out, uint8_t* winner) {
   const int64_t pieces = P > 0 ? P : any_pieces;
   const auto piece = [&](int64_t p) {
-    return UnitFloats{widen(product[p]), widen(product[pieces + p]), widen(product[2 * pieces + p]),
-                      widen(product[3 * pieces + p])};
+    return widen_four(product[p], product[pieces + p], product[2 * pieces + p],
+                      product[3 * pieces + p]);
   };
   UnitFloats best = piece(0);
   UnitInts best_piece = {};
@@ -47,8 +53,8 @@ void select_four(const Element* product, int64_t any_pieces, Element* out, uint8
     best_piece = better ? UnitInts{} + static_cast<int32_t>(p) : best_piece;
   }
   for (int64_t u = 0; u < kUnits; ++u) {
-    out[u] = narrow<Element>(best[u]);
     winner[u] = static_cast<uint8_t>(best_piece[u]);
+    out[u] = product[u * pieces + best_piece[u]];
   }
 }
 
@@ -146,10 +152,10 @@ template <typename Element>
 void maxout_scatter_cpu(const MaxoutShape& shape, const Element* grad_out, const uint8_t* winner,
                         Element* grad_product, const Threads& threads) {
   threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * shape.units; i < end * shape.units; ++i) {
-      Element* unit = grad_product + i * shape.pieces;
-      std::fill(unit, unit + shape.pieces, Element{});
-      unit[winner[i]] = grad_out[i];
+    const int64_t first = begin * shape.units, last = end * shape.units;
+    std::fill(grad_product + first * shape.pieces, grad_product + last * shape.pieces, Element{});
+    for (int64_t i = first; i < last; ++i) {
+      grad_product[i * shape.pieces + winner[i]] = grad_out[i];
     }
   });
 }

@@ -32,18 +32,14 @@ def check_float(op: str, name: str, tensor: Tensor) -> None:
         raise UsageError(f"{op}: {name} must be float32, bfloat16, float16 or float64, and is {tensor.dtype}")
 
 
-def check_same(
-    op: str, name: str, tensor: Tensor, like_name: str, like: Tensor, *, dtype: bool = True
-) -> None:
+def check_same(op: str, name: str, tensor: Tensor, like_name: str, like: Tensor, *, dtype: bool = True) -> None:
     """Raises UsageError unless `tensor` is on the device of `like` and, with `dtype`, of its type."""
     if tensor.device != like.device:
         raise UsageError(
             f"{op}: {name} must be on the device of {like_name} ({like.device}), and is on {tensor.device}"
         )
     if dtype and tensor.dtype != like.dtype:
-        raise UsageError(
-            f"{op}: {name} must have the type of {like_name} ({like.dtype}), and is {tensor.dtype}"
-        )
+        raise UsageError(f"{op}: {name} must have the type of {like_name} ({like.dtype}), and is {tensor.dtype}")
 
 
 def check_positive(op: str, name: str, tensor: Tensor) -> None:

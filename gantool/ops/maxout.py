@@ -72,7 +72,35 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     return tuple(value if need else None for value, need in zip(grads, needed, strict=True))
 
 
+def _setup_backward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.wanted = inputs[4:]
+
+
+def _double_backward(ctx: Any, grad_x: Tensor, grad_weight: Tensor, grad_bias: Tensor) -> tuple[Any, ...]:
+    """The backward pass is linear in grad, x and weight once the winners are fixed; a gradient penalty on a
+    maxout discriminator differentiates it. In plain torch: it is rare, and differentiable once more."""
+    grad, winner, x, weight = ctx.saved_tensors
+    need_x, need_weight, need_bias = ctx.wanted
+    shape = (x.shape[0], *weight.shape[:2])
+    at = winner.long()[:, :, None]
+    scattered = grad.new_zeros(shape).scatter(2, at, grad[:, :, None]).flatten(1)
+    response = grad.new_zeros(shape).flatten(1)
+    for_x, for_weight = torch.zeros_like(x), torch.zeros_like(weight)
+    if need_x:
+        response = response + grad_x @ weight.flatten(0, 1).T
+        for_weight = (scattered.T @ grad_x).view_as(weight)
+    if need_weight:
+        response = response + x @ grad_weight.flatten(0, 1).T
+        for_x = scattered @ grad_weight.flatten(0, 1)
+    if need_bias:
+        response = response + grad_bias.flatten()
+    for_grad = response.view(shape).gather(2, at).squeeze(2)
+    return for_grad, None, for_x, for_weight, None, None, None
+
+
 if native.CPU.loaded:
     torch.library.register_fake("gantool::maxout_forward", _forward_fake)
     torch.library.register_fake("gantool::maxout_backward", _backward_fake)
     torch.library.register_autograd("gantool::maxout_forward", _backward, setup_context=_setup_context)
+    torch.library.register_autograd("gantool::maxout_backward", _double_backward, setup_context=_setup_backward_context)

@@ -50,17 +50,13 @@ def _load(library: str) -> LibraryStatus:
     except OSError as error:
         # A library built against another torch: the reason is kept for `gantool doctor` and forced `native`.
         first_line = str(error).splitlines()[0]
-        return LibraryStatus(
-            False, found[0], f"{found[0].name} does not load: {first_line}", "run `gantool build`"
-        )
+        return LibraryStatus(False, found[0], f"{found[0].name} does not load: {first_line}", "run `gantool build`")
     return LibraryStatus(True, found[0])
 
 
 def _load_cuda() -> LibraryStatus:
     if torch.version.cuda is None:
-        return LibraryStatus(
-            False, None, f"torch {torch.__version__} is built without CUDA", "install a CUDA torch"
-        )
+        return LibraryStatus(False, None, f"torch {torch.__version__} is built without CUDA", "install a CUDA torch")
     # The schemas live in the CPU library, so that a CUDA library alone could register nothing.
     return _load("_ops_cuda") if CPU.loaded else CPU
 
