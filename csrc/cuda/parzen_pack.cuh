@@ -1,0 +1,230 @@
+// Prepares the rows for the Parzen product: centre, scale, split into float16 pairs, norms.
+//
+// Equations and units: parzen_workspace.h. Why so:
+//   * Both sides lose a common centre (the samples' mean), so that |q|^2 + |x|^2 - 2 q.x does not
+//     cancel for data far from the origin; distances do not change.
+//   * A float32 number has 24 bits, a float16 pair 22: hi to nearest leaves |lo| <= 2^-11 |hi|.
+//     Norms are taken from the rounded pairs, so that a distance is that of two points which differ
+//     from the given ones by 2^-23 of their deviation, not a difference of unlike roundings.
+//   * Bytes (k / 255, or integers) are detected here, on the device. Their unit is 255 (or 1) and
+//     their centre an integer, so that v is an integer of at most 255, hi holds it exactly, lo is
+//     zero throughout, and the product skips its terms.
+//   * Elements that are not finite count in no statistic. Their row enters the product as zeros,
+//     and only its norm says what it is: NaN, or infinitely far.
+//
+// Bytes moved: each input twice, statistics and both operands once; O(D) operations a row.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "parzen_workspace.h"
+#include "simt.cuh"
+
+namespace gantool {
+
+constexpr int kPackThreads = 256;
+constexpr int kPackWarps = kPackThreads / simt::kWarp;
+
+// One of the two inputs. `side` indexes the flags of ParzenScale.
+template <class Element>
+struct InputRows {
+  const Element* data;
+  int64_t count;
+  int64_t stride;
+  int64_t dimension;
+  int side;  // 0 samples, 1 queries
+};
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+struct Float16Bits {
+  uint16_t bits;
+};
+struct BFloat16Bits {
+  uint16_t bits;
+};
+
+GANTOOL_DEVICE float to_float(float x) { return x; }
+GANTOOL_DEVICE float to_float(Float16Bits x) { return simt::from_bits(simt::Float16{}, x.bits); }
+GANTOOL_DEVICE float to_float(BFloat16Bits x) { return simt::from_bits(simt::BFloat16{}, x.bits); }
+
+GANTOOL_DEVICE bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }
+
+GANTOOL_KERNEL clear_scale(ParzenScale* scale) {
+  if (simt::thread_index() == 0) *scale = ParzenScale{};
+}
+
+// Column sums and ranges of one chunk of rows, one thread a column, and the flags of exactness.
+// Block: (chunk, 256 columns). Where `statistics` is null only the flags are wanted.
+template <class Element>
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
+    gather_statistics(InputRows<Element> rows, int64_t chunks, ColumnStatistics* statistics,
+                      ParzenScale* scale) {
+  const int64_t chunk = simt::block_index() % chunks;
+  const int64_t column = simt::block_index() / chunks * kPackThreads + simt::thread_index();
+  if (column >= rows.dimension) return;
+  ColumnStatistics found = {0.0, FLT_MAX, -FLT_MAX};
+  bool pixels = true, integers = true;
+  for (int64_t row = chunk; row < rows.count; row += chunks) {
+    const float x = to_float(rows.data[row * rows.stride + column]);
+    if (!is_finite(x)) continue;
+    found.sum += static_cast<double>(x);
+    found.low = fminf(found.low, x);
+    found.high = fmaxf(found.high, x);
+    const float k = rintf(x * 255.0f);
+    pixels = pixels && k >= 0.0f && k <= 255.0f && x == k / 255.0f;
+    integers = integers && x >= 0.0f && x <= 255.0f && x == rintf(x);
+  }
+  // Every thread that stores, stores a one: their order does not matter.
+  if (!pixels) scale->not_pixels[rows.side] = 1;
+  if (!integers) scale->not_integers[rows.side] = 1;
+  if (statistics != nullptr) statistics[chunk * rows.dimension + column] = found;
+}
+
+// Centre, unit and exponent from the statistics of the samples, in one block.
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
+    finish_statistics(const ColumnStatistics* statistics, int64_t chunks, int64_t sample_count,
+                      int64_t dimension, const float* sigmas, int64_t sigma_count, double* centre,
+                      ParzenScale* scale) {
+  const bool pixels = scale->not_pixels[0] == 0 || scale->not_pixels[1] == 0;
+  const bool integers = scale->not_integers[0] == 0 || scale->not_integers[1] == 0;
+  const double unit = pixels ? 255.0 : 1.0;
+  double largest = 0.0;
+  for (int64_t column = simt::thread_index(); column < dimension; column += kPackThreads) {
+    ColumnStatistics all = {0.0, FLT_MAX, -FLT_MAX};
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const ColumnStatistics part = statistics[chunk * dimension + column];
+      all.sum += part.sum;
+      all.low = fminf(all.low, part.low);
+      all.high = fmaxf(all.high, part.high);
+    }
+    double middle = unit * (all.sum / static_cast<double>(sample_count));
+    if (pixels || integers) middle = rint(middle);
+    centre[column] = middle;
+    if (all.low <= all.high) {
+      largest = fmax(largest, fmax(middle - unit * static_cast<double>(all.low),
+                                   unit * static_cast<double>(all.high) - middle));
+    }
+  }
+  for (int64_t s = simt::thread_index(); s < sigma_count; s += kPackThreads) {
+    if (is_finite(sigmas[s])) largest = fmax(largest, unit * static_cast<double>(sigmas[s]));
+  }
+  const simt::Shared<double> shared(0);
+  shared.store(simt::thread_index(), largest);
+  simt::block_barrier();
+  if (simt::thread_index() != 0) return;
+  for (int thread = 1; thread < kPackThreads; ++thread) {
+    largest = fmax(largest, shared.load(thread));
+  }
+  int exponent = 0;
+  if (largest > 0.0) frexp(largest, &exponent);
+  scale->exponent = -exponent;
+  scale->unit = unit;
+  scale->integer_centre = pixels || integers ? 1 : 0;
+}
+
+// v of one element. A byte is restored exactly first: k / 255 was rounded, k is not.
+template <class Element>
+GANTOOL_DEVICE double centred(const InputRows<Element>& rows, int64_t row, int64_t column,
+                              double unit, bool bytes, const double* centre) {
+  const double x = unit * static_cast<double>(to_float(rows.data[row * rows.stride + column]));
+  return (bytes ? rint(x) : x) - centre[column];
+}
+
+// Where element (row, column) of one term lies in a tile of `height` rows: rows of 16 elements, the
+// two chunks of 8 exchanged in every second group of four rows, so that the eight rows which
+// ldmatrix reads together lie in different banks.
+GANTOOL_DEVICE int64_t operand_index(int64_t tile, int64_t blocks, int height, int row,
+                                     int64_t column, int term) {
+  const int within = static_cast<int>(column % tiles::kDepth);
+  const int64_t block = (tile * blocks + column / tiles::kDepth) * 2 + term;
+  return (block * height + row) * tiles::kDepth + ((within / 8 ^ (row >> 2 & 1)) * 8 + within % 8);
+}
+
+// Second half of a row's work, by one warp: splits the elements and writes both terms.
+template <class Element>
+GANTOOL_DEVICE double split_row(const InputRows<Element>& rows, int64_t row, bool usable,
+                                bool bytes, double unit, double power, int height,
+                                const double* centre, uint32_t* operand, ParzenScale* scale) {
+  const int64_t blocks = parzen_depth_blocks(rows.dimension);
+  double squares = 0.0;
+  bool low_terms = false;
+  for (int64_t column = simt::thread_index() % simt::kWarp * 2; column < blocks * tiles::kDepth;
+       column += 2 * simt::kWarp) {
+    uint32_t high = 0, low = 0;
+    for (int i = 0; i < 2; ++i) {
+      if (!usable || column + i >= rows.dimension) continue;
+      const auto v =
+          static_cast<float>(centred(rows, row, column + i, unit, bytes, centre) * power);
+      const uint16_t high_bits = simt::to_bits(simt::Float16{}, v);
+      const float rest = v - simt::from_bits(simt::Float16{}, high_bits);  // exact
+      const uint16_t low_bits = simt::to_bits(simt::Float16{}, rest);
+      const double rounded = static_cast<double>(simt::from_bits(simt::Float16{}, high_bits)) +
+                             static_cast<double>(simt::from_bits(simt::Float16{}, low_bits));
+      squares += rounded * rounded;
+      low_terms = low_terms || simt::from_bits(simt::Float16{}, low_bits) != 0.0f;
+      high |= static_cast<uint32_t>(high_bits) << 16 * i;
+      low |= static_cast<uint32_t>(low_bits) << 16 * i;
+    }
+    const int64_t tile = row / height;
+    const int within = static_cast<int>(row % height);
+    operand[operand_index(tile, blocks, height, within, column, 0) / 2] = high;
+    operand[operand_index(tile, blocks, height, within, column, 1) / 2] = low;
+  }
+  if (low_terms) scale->has_low[rows.side] = 1;
+  for (int mask = 16; mask > 0; mask /= 2) squares += simt::warp_shuffle_xor(squares, mask);
+  return squares;
+}
+
+// One warp packs one row of a tile of `height` rows; rows past the last are filled with zeros.
+template <class Element>
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
+    pack_rows(InputRows<Element> rows, int height, const double* centre, ParzenScale* scale,
+              uint32_t* operand, QueryRow* query_rows, SampleRow* sample_rows) {
+  const int lane = simt::thread_index() % simt::kWarp;
+  const int64_t row = simt::block_index() * kPackWarps + simt::thread_index() / simt::kWarp;
+  const double unit = scale->unit;
+  const bool bytes = scale->integer_centre != 0 &&
+                     (unit == 255.0 ? scale->not_pixels : scale->not_integers)[rows.side] == 0;
+  double largest = 0.0;
+  bool has_nan = false, has_infinity = false;
+  for (int64_t column = lane; row < rows.count && column < rows.dimension; column += simt::kWarp) {
+    const double v = centred(rows, row, column, unit, bytes, centre);
+    has_nan = has_nan || v != v;
+    has_infinity = has_infinity || fabs(v) > DBL_MAX;
+    largest = fmax(largest, fabs(v));
+  }
+  has_nan = simt::warp_any(has_nan);
+  has_infinity = simt::warp_any(has_infinity);
+  for (int mask = 16; mask > 0; mask /= 2) {
+    largest = fmax(largest, simt::warp_shuffle_xor(largest, mask));
+  }
+  const bool usable = row < rows.count && !has_nan && !has_infinity;
+  int exponent = 0;  // of the largest |v|; of a row of zeros anything will do
+  if (usable && largest > 0.0) frexp(largest, &exponent);
+  const int power = 15 - exponent;
+  const double squares =
+      split_row(rows, row, usable, bytes, unit, ldexp(1.0, power), height, centre, operand, scale);
+  if (lane != 0) return;
+  const int unit_exponent = scale->exponent;
+  const int m =
+      usable && largest > 0.0 && exponent + unit_exponent > 0 ? exponent + unit_exponent : 0;
+  auto norm = static_cast<float>(ldexp(squares, 2 * (unit_exponent - m - power)));
+  if (has_nan) norm = kNan;
+  if (!has_nan && has_infinity) norm = kInfinity;
+  if (query_rows != nullptr) {
+    // 2^-126 stands for anything smaller: the sample's norm is then far below the last bit of the
+    // query's, but an infinite norm must stay infinite.
+    const auto factor = static_cast<float>(ldexp(1.0, m < 63 ? -2 * m : -126));
+    const auto cross = static_cast<float>(-2.0 * ldexp(1.0, unit_exponent - 2 * m - power));
+    query_rows[row] = {norm, factor, cross, static_cast<float>(m)};
+  } else {
+    if (row >= rows.count) norm = kInfinity;
+    sample_rows[row] = {norm, static_cast<float>(ldexp(1.0, unit_exponent - power))};
+  }
+}
+
+}  // namespace gantool

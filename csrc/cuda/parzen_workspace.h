@@ -1,0 +1,103 @@
+// What the Parzen kernels hand each other in device memory, and where it lies in the workspace.
+//
+// Rows are centred, scaled and split before any product (parzen_pack.cuh):
+//
+//   v = unit * x - centre        unit 255 or 1; in float64
+//   v 2^a = hi + lo              two float16; a chosen for each row so that its largest element
+//                                lies in [2^14, 2^15): no overflow, and lo is a normal number for
+//                                every element down to 2^-14 of the row's largest
+//
+// Distances are kept in units of 2^-E of v, one E for all (the samples' largest deviation and the
+// largest sigma are at most 1 in it), and of a query 2^m times further out in units of 2^(m-E):
+//
+//   d2 = query.norm + sample.norm 2^(-2m) + query.cross sample.scale (hi + lo).(hi + lo)
+//
+// so that data of any magnitude, and rows of very unlike magnitude, neither overflow nor vanish.
+#pragma once
+
+#include <cstdint>
+
+#include "tiles.h"
+
+namespace gantool {
+
+// What the statistics find, in device memory only: the host never waits for it.
+struct ParzenScale {
+  int not_pixels[2];    // 1 if some finite element is not k / 255; [0] samples, [1] queries
+  int not_integers[2];  // 1 if some finite element is not an integer 0 to 255
+  int has_low[2];       // 1 if some lo term is not zero
+  int integer_centre;   // the centre was rounded so that exact bytes stay exact
+  int exponent;         // E
+  double unit;
+};
+
+struct alignas(16) QueryRow {
+  float norm;           // |v|^2 in the row's own unit; NaN or infinite as the row is
+  float sample_factor;  // 2^(-2m)
+  float cross;          // -2 2^(E - 2m - a)
+  float shift;          // m
+};
+
+struct alignas(8) SampleRow {
+  float norm;   // |v|^2; infinite in the rows that fill up the last tile
+  float scale;  // 2^(E - a)
+};
+
+struct alignas(16) ColumnStatistics {
+  double sum;
+  float low;
+  float high;
+};
+
+// Splits rows into at most 32 chunks of at least 256 for the column statistics.
+GANTOOL_CONSTEXPR int64_t parzen_chunks(int64_t rows) {
+  return tiles::maximum(1, tiles::minimum(32, rows / 256));
+}
+
+// Byte offsets into the workspace.
+struct ParzenLayout {
+  int64_t scale;
+  int64_t statistics;      // [chunks, D] ColumnStatistics
+  int64_t centre;          // [D] double
+  int64_t query_rows;      // [query_tiles * 128] QueryRow
+  int64_t sample_rows;     // [sample_tiles * 256] SampleRow
+  int64_t query_operand;   // [query_tiles, depth blocks, 2 terms, 128, 16] float16
+  int64_t sample_operand;  // [sample_tiles, depth blocks, 2 terms, 256, 16] float16
+  int64_t partial;         // [splits, 1 + sigmas, query_tiles * 128] float32 or float64
+  int64_t bytes;
+};
+
+GANTOOL_CONSTEXPR int64_t parzen_depth_blocks(int64_t dimension) {
+  return tiles::ceil_divide(dimension, tiles::kDepth);
+}
+
+GANTOOL_CONSTEXPR int64_t take(int64_t& end, int64_t bytes) {
+  const int64_t begin = end;
+  end += tiles::ceil_divide(bytes, 256) * 256;
+  return begin;
+}
+
+GANTOOL_CONSTEXPR ParzenLayout parzen_layout(const tiles::ParzenPlan& plan, int64_t sample_count,
+                                             int64_t dimension, bool float64) {
+  ParzenLayout layout = {};
+  int64_t end = 0;
+  const int64_t queries = plan.query_tiles * (float64 ? tiles::kQueryTile64 : tiles::kQueryTile);
+  const int64_t samples = plan.sample_tiles * tiles::kSampleTile;
+  if (!float64) {
+    const int64_t row_bytes = parzen_depth_blocks(dimension) * tiles::kDepth * 2 * 2;
+    layout.scale = take(end, sizeof(ParzenScale));
+    layout.statistics = take(end, parzen_chunks(sample_count) * dimension *
+                                      static_cast<int64_t>(sizeof(ColumnStatistics)));
+    layout.centre = take(end, dimension * static_cast<int64_t>(sizeof(double)));
+    layout.query_rows = take(end, queries * static_cast<int64_t>(sizeof(QueryRow)));
+    layout.sample_rows = take(end, samples * static_cast<int64_t>(sizeof(SampleRow)));
+    layout.query_operand = take(end, queries * row_bytes);
+    layout.sample_operand = take(end, samples * row_bytes);
+  }
+  layout.partial = take(end, plan.splits * (1 + plan.sigmas) * queries *
+                                 static_cast<int64_t>(float64 ? sizeof(double) : sizeof(float)));
+  layout.bytes = end;
+  return layout;
+}
+
+}  // namespace gantool
