@@ -1,0 +1,137 @@
+"""The user's files: what is read, and every refusal, which names the option, the file and the shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gantool.errors import UsageError
+from gantool.evaluation.arrays import load_rows, require_alike
+
+
+def saved(folder: Path, array: np.ndarray, name: str = "rows.npy") -> Path:
+    path = folder / name
+    np.save(path, array)
+    return path
+
+
+def test_floats_are_taken_as_they_are(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(5, 3))
+    rows = load_rows(saved(tmp_path, array), "--samples")
+    assert rows.scaling == "as given"
+    assert rows.name == "rows.npy"
+    np.testing.assert_array_equal(rows.values.numpy(), array.astype(np.float32))
+
+
+def test_bytes_are_divided_by_255(tmp_path: Path) -> None:
+    array = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
+    rows = load_rows(saved(tmp_path, array), "--data")
+    assert rows.scaling == "bytes / 255"
+    assert rows.shape == (1, 4, 4)
+    # The float nearest to k/255, and nothing beside it.
+    np.testing.assert_array_equal(rows.values.numpy().reshape(-1), (np.arange(256) / 255).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("flag", "member"),
+    [("--samples", "samples"), ("--data", "test"), ("--validation", "validation"), ("--train-data", "train")],
+)
+def test_archives_hold_an_array_for_each_option(tmp_path: Path, flag: str, member: str) -> None:
+    arrays = {
+        name: np.full((2, 3), float(index)) for index, name in enumerate(("samples", "test", "validation", "train"))
+    }
+    path = tmp_path / "all.npz"
+    np.savez(path, **arrays, seed=np.int64(3))
+    np.testing.assert_array_equal(load_rows(path, flag).values.numpy(), arrays[member])
+
+
+def test_the_only_array_of_an_archive_is_read_under_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "one.npz"
+    np.savez(path, faces=np.zeros((2, 3)), seed=np.int64(0))
+    assert load_rows(path, "--samples").values.shape == (2, 3)
+
+
+def test_an_archive_with_several_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "two.npz"
+    np.savez(path, a=np.zeros((2, 3)), b=np.zeros((2, 3)))
+    with pytest.raises(UsageError, match=r"--samples .*two\.npz holds the arrays a, b.*`samples`"):
+        load_rows(path, "--samples")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(5), r"--samples .*rows\.npy must have the shape .*\[5\]"),
+        (np.zeros((2, 2, 2, 5, 5)), r"--samples .*rows\.npy must have the shape"),
+        (np.zeros((0, 4)), r"--samples .*rows\.npy is empty.*\[0, 4\]"),
+        (np.zeros((4, 0)), r"--samples .*rows\.npy is empty.*\[4, 0\]"),
+        (np.array([[0.0], [np.nan], [np.inf]]), r"--samples .*rows\.npy must be finite.*2 rows.*first row 1"),
+        (np.array([[1e300]]), r"--samples .*rows\.npy must be finite"),
+        (np.array([["a"]]), r"--samples.*rows\.npy must hold numbers"),
+        (np.zeros((2, 2), dtype=np.complex64), r"--samples.*rows\.npy must hold numbers"),
+        (np.zeros((2, 2), dtype=np.int64), r"--samples .*rows\.npy must be uint8"),
+    ],
+    ids=["rank 1", "rank 5", "no rows", "no columns", "NaN", "beyond float32", "text", "complex", "whole numbers"],
+)
+def test_what_cannot_be_scored_is_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_rows(saved(tmp_path, array), "--samples")
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "objects.npy"
+    np.save(path, np.array([[object()]]), allow_pickle=True)
+    with pytest.raises(UsageError, match=r"--data.*objects\.npy holds Python objects"):
+        load_rows(path, "--data")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array at all", b"PK\x03\x04 broken"])
+def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.npy"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"--data.*broken\.npy"):
+        load_rows(path, "--data")
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, np.zeros((100, 100)))
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(UsageError, match=r"--data.*rows\.npy.*cut short"):
+        load_rows(path, "--data")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--validation: .*none\.npy does not exist"):
+        load_rows(tmp_path / "none.npy", "--validation")
+
+
+def test_other_dimensions_are_refused(tmp_path: Path) -> None:
+    samples = load_rows(saved(tmp_path, np.zeros((3, 4)), "s.npy"), "--samples")
+    data = load_rows(saved(tmp_path, np.zeros((3, 5)), "t.npy"), "--data")
+    with pytest.raises(
+        UsageError, match=r"--samples .*s\.npy has rows of 4 values \[4\] and --data .*t\.npy.* 5 \[5\]"
+    ):
+        require_alike(samples, data)
+
+
+def test_images_of_another_layout_are_refused(tmp_path: Path) -> None:
+    wide = load_rows(saved(tmp_path, np.zeros((3, 2, 8)), "s.npy"), "--samples")
+    tall = load_rows(saved(tmp_path, np.zeros((3, 8, 2)), "t.npy"), "--data")
+    with pytest.raises(UsageError, match="would not line up"):
+        require_alike(wide, tall)
+
+
+def test_rows_and_images_of_one_size_go_together(tmp_path: Path) -> None:
+    flat = load_rows(saved(tmp_path, np.zeros((3, 16)), "s.npy"), "--samples")
+    images = load_rows(saved(tmp_path, np.zeros((3, 4, 4)), "t.npy"), "--data")
+    require_alike(flat, images)
+
+
+def test_channels_last_is_read_channels_first(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).random((2, 6, 5, 3)).astype(np.float32)
+    rows = load_rows(saved(tmp_path, array), "--samples")
+    assert rows.shape == (3, 6, 5)
+    np.testing.assert_array_equal(rows.values, torch.from_numpy(array.transpose(0, 3, 1, 2).reshape(2, -1).copy()))

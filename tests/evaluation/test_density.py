@@ -1,0 +1,150 @@
+"""The estimate against float64 brute force on real MNIST, against closed forms, and its choice of sigma."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+
+from gantool.config import DataConfig
+from gantool.data import Dataset, load_dataset
+from gantool.errors import UsageError
+from gantool.evaluation.density import PAPER_GRID, geometric_grid, log_densities, score
+from gantool.evaluation.references import random_subset
+
+SIGMAS = (0.1, 0.2, 0.5, 1.0)
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_root: Path) -> Dataset:
+    return load_dataset(DataConfig("mnist"), root=mnist_root, offline=True)
+
+
+def squared_distances(queries: torch.Tensor, samples: torch.Tensor) -> np.ndarray:
+    """[N, M], from the differences themselves, in float64."""
+    return cdist(queries.double().numpy(), samples.double().numpy(), "sqeuclidean")
+
+
+def log_sum_exp(squared: np.ndarray, dimension: int, sigma: float) -> np.ndarray:
+    """log p of each query from its squared distances, in float64: with those, the only oracle there is."""
+    normaliser = math.log(squared.shape[1]) + dimension / 2 * math.log(2 * math.pi * sigma**2)
+    return logsumexp(-squared / (2 * sigma**2), axis=1) - normaliser
+
+
+def brute_force(queries: torch.Tensor, samples: torch.Tensor, sigma: float) -> np.ndarray:
+    return log_sum_exp(squared_distances(queries, samples), samples.shape[1], sigma)
+
+
+def gaussian_rows(count: int, dimension: int, seed: int) -> torch.Tensor:
+    return torch.randn(count, dimension, generator=torch.Generator().manual_seed(seed))
+
+
+def test_real_mnist_agrees_with_float64_brute_force(mnist: Dataset) -> None:
+    samples = random_subset(mnist.values(mnist.train.stored), 10_000, seed=0)
+    queries = mnist.values(mnist.test.stored[:200])
+    squared = squared_distances(queries, samples)
+    for impl in ("auto", "reference"):
+        found = log_densities(queries, samples, SIGMAS, impl=impl)
+        for sigma, row in zip(SIGMAS, found.numpy(), strict=True):
+            bound = 2e-3 * (0.2 / sigma) ** 2
+            assert np.abs(row - log_sum_exp(squared, 784, sigma)).max() <= bound, (impl, sigma)
+
+
+def test_real_training_images_score_what_was_measured(mnist: Dataset) -> None:
+    samples = random_subset(mnist.values(mnist.train.stored), 10_000, seed=0)
+    found = score(samples, mnist.values(mnist.test.stored), None, sigma=0.2)
+    # 230.8 ± 1.5, where ± is the standard error across test rows; another draw of 10,000 moves the mean by less.
+    assert found.log_likelihood == pytest.approx(230.8, abs=1.5)
+    assert found.standard_error == pytest.approx(1.5, abs=0.1)
+
+
+def test_one_sample_is_one_gaussian() -> None:
+    queries, sample = gaussian_rows(50, 7, seed=0), gaussian_rows(1, 7, seed=1)
+    sigma = 0.7
+    squared = (queries.double() - sample.double()).square().sum(dim=1)
+    expected = -squared / (2 * sigma**2) - 7 / 2 * math.log(2 * math.pi * sigma**2)
+    torch.testing.assert_close(log_densities(queries, sample, [sigma])[0], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_many_gaussian_samples_give_the_widened_gaussian(dimension: int) -> None:
+    # A Parzen window on samples of N(0, I) is in expectation N(0, (1 + σ²) I).
+    sigma = 0.5
+    scored = gaussian_rows(2_000, dimension, seed=2)
+    found = score(gaussian_rows(40_000, dimension, seed=3), scored, None, sigma=sigma)
+    variance = 1 + sigma**2
+    exact = -0.5 * (scored.double().square().sum(dim=1) / variance + dimension * math.log(2 * math.pi * variance))
+    assert found.log_likelihood == pytest.approx(exact.mean().item(), abs=0.01)
+
+
+def test_standard_error_is_the_deviation_over_the_root_of_the_rows() -> None:
+    samples, scored = gaussian_rows(100, 3, seed=4), gaussian_rows(40, 3, seed=5)
+    values = brute_force(scored, samples, 0.4)
+    found = score(samples, scored, None, sigma=0.4)
+    assert found.log_likelihood == pytest.approx(values.mean(), abs=1e-5)
+    assert found.standard_error == pytest.approx(values.std() / math.sqrt(40), abs=1e-5)
+
+
+def test_paper_grid_is_the_released_codes() -> None:
+    np.testing.assert_allclose(PAPER_GRID, np.logspace(-1, 0, 10), rtol=1e-15)
+
+
+def test_geometric_grid_has_its_ends_and_equal_ratios() -> None:
+    grid = np.array(geometric_grid(0.05, 0.8, 5))
+    assert (grid[0], grid[-1]) == (0.05, 0.8)
+    np.testing.assert_allclose(grid[1:] / grid[:-1], 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count"),
+    [(0.0, 1.0, 5), (0.5, 0.1, 5), (0.1, math.inf, 5), (0.1, 1.0, 1), (math.nan, 1, 3), (0.1, math.nan, 3)],
+)
+def test_what_is_no_grid_is_refused(low: float, high: float, count: int) -> None:
+    with pytest.raises(UsageError, match="--grid must be LOW HIGH COUNT"):
+        geometric_grid(low, high, count)
+
+
+def test_sigma_is_the_best_of_the_grid_on_the_selection() -> None:
+    samples, selection = gaussian_rows(200, 2, seed=6), gaussian_rows(100, 2, seed=7)
+    found = score(samples, gaussian_rows(50, 2, seed=8), selection)
+    means = [brute_force(selection, samples, sigma).mean() for sigma in PAPER_GRID]
+    assert found.sigma == PAPER_GRID[int(np.argmax(means))]
+    np.testing.assert_allclose([point.log_likelihood for point in found.curve], means, atol=1e-4)
+
+
+def test_rows_that_are_scored_never_move_sigma() -> None:
+    samples, selection = gaussian_rows(200, 2, seed=6), gaussian_rows(100, 2, seed=7)
+    # Copies of the samples would want the smallest sigma, far rows the largest; the validation rows want neither.
+    near = score(samples, samples[:50], selection)
+    far = score(samples, samples[:50] + 30, selection)
+    assert score(samples, samples[:50] + 30, samples[:50] + 30).sigma == 1.0
+    assert score(samples, samples[:50], samples[:50]).sigma == PAPER_GRID[0]
+    assert near.sigma == far.sigma
+    assert PAPER_GRID[0] < near.sigma < 1.0
+    assert near.curve == far.curve
+
+
+def test_without_selection_or_sigma_nothing_is_scored() -> None:
+    rows = gaussian_rows(10, 2, seed=9)
+    with pytest.raises(UsageError, match="never chosen on the rows that are scored"):
+        score(rows, rows, None)
+
+
+def test_given_sigma_is_used_and_stands_in_the_curve() -> None:
+    samples, selection = gaussian_rows(200, 2, seed=6), gaussian_rows(100, 2, seed=7)
+    found = score(samples, selection + 0.1, selection, sigma=0.03)
+    assert found.sigma == 0.03
+    assert [point.sigma for point in found.curve] == sorted([0.03, *PAPER_GRID])
+    assert found.best.sigma in PAPER_GRID[1:]
+
+
+def test_progress_runs_from_nothing_to_all_rows() -> None:
+    seen: list[tuple[str, int, int]] = []
+    rows = gaussian_rows(4_500, 1, seed=10)
+    log_densities(rows, rows[:5], [0.5], stage="scoring", progress=lambda *step: seen.append(step))
+    assert seen == [("scoring", done, 4_500) for done in (0, 2_000, 4_000, 4_500)]

@@ -1,0 +1,188 @@
+"""The protocol as a whole: its result, its references, its warnings and its refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gantool.config import DataConfig
+from gantool.data import Dataset, load_dataset
+from gantool.errors import UsageError
+from gantool.evaluation.density import PAPER_GRID, score
+from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
+from gantool.evaluation.references import random_subset
+from gantool.evaluation.target import Target, target_of_dataset
+
+# What the design promises of `gantool eval parzen --json`.
+CONTRACT = {
+    "dataset", "split", "test_size", "num_samples", "dimension", "sigma", "log_likelihood", "standard_error",
+    "nats_per_dimension", "sigma_curve", "references", "impl", "device", "warnings", "seconds",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+@pytest.fixture(scope="module")
+def target(digits: Dataset) -> Target:
+    return target_of_dataset(digits, "test", 1_000, references=True)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kmeans")
+
+
+def blurred(target: Target, count: int, width: float = 0.1) -> torch.Tensor:
+    """Samples of a middling model: test-like images with noise on every pixel."""
+    assert target.reference is not None
+    rng = torch.Generator().manual_seed(5)
+    chosen = torch.randint(len(target.reference), (count,), generator=rng)
+    return target.reference[chosen] + width * torch.randn(count, target.dimension, generator=rng)
+
+
+@pytest.fixture(scope="module")
+def result(target: Target, cache: Path) -> ParzenResult:
+    return evaluate(blurred(target, 500), target, ParzenSettings(num_samples=500, cache=cache))
+
+
+def test_result_holds_the_contract_and_is_json(result: ParzenResult) -> None:
+    payload = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert payload.keys() >= CONTRACT
+    assert payload["sigma_curve"][0].keys() == {"sigma", "log_likelihood"}
+    assert payload["references"].keys() == {"training_images", "kmeans_centroids"}
+    for reference in payload["references"].values():
+        assert reference.keys() == {"num_samples", "sigma", "log_likelihood", "standard_error", "how"}
+    assert (payload["dataset"], payload["split"], payload["test_size"]) == ("digits", "test", 300)
+    assert (payload["num_samples"], payload["dimension"], payload["validation_size"]) == (500, 64, 300)
+    assert (payload["run"], payload["step"], payload["paper"]) == (None, None, None)
+    assert payload["sigma_source"] == "validation"
+    assert payload["pixel_scaling"] == "bytes / 16"
+    assert payload["nats_per_dimension"] == pytest.approx(payload["log_likelihood"] / 64)
+    assert payload["impl"].startswith(("native", "reference"))
+    assert payload["seconds"] > 0
+
+
+def test_result_is_that_of_the_density_alone(result: ParzenResult, target: Target) -> None:
+    found = score(blurred(target, 500), target.scored, target.selection)
+    assert (result.sigma, result.log_likelihood, result.standard_error) == (
+        found.sigma,
+        found.log_likelihood,
+        found.standard_error,
+    )
+    assert result.sigma_curve == found.curve
+
+
+def test_references_stand_at_the_same_number_each_with_its_own_sigma(result: ParzenResult, target: Target) -> None:
+    images, kmeans = result.references.training_images, result.references.kmeans_centroids
+    assert images is not None
+    assert kmeans is not None
+    assert images.num_samples == kmeans.num_samples == 500
+    assert target.reference is not None
+    expected = score(random_subset(target.reference, 500, seed=0), target.scored, target.selection)
+    assert (images.sigma, images.log_likelihood) == (expected.sigma, expected.log_likelihood)
+    assert images.log_likelihood > result.log_likelihood
+    assert result.notes == ("Real training images and k-means centroids score above the samples.",)
+
+
+def test_only_the_number_of_samples_is_warned_of(result: ParzenResult) -> None:
+    assert len(result.warnings) == 1
+    assert "fewer than the protocol's 10,000" in result.warnings[0]
+
+
+def test_references_at_another_number_are_warned_of(target: Target, cache: Path) -> None:
+    found = evaluate(blurred(target, 1_500), target, ParzenSettings(num_samples=1_500, cache=cache))
+    assert found.references.training_images is not None
+    assert found.references.training_images.num_samples == 1_197
+    assert any("1,197 training images and 598 k-means centroids only" in said for said in found.warnings)
+
+
+def test_more_rows_than_the_protocol_are_a_random_subset(target: Target) -> None:
+    settings = ParzenSettings(num_samples=100, references=False, seed=3)
+    samples = blurred(target, 400)
+    found = evaluate(samples, target, settings)
+    expected = score(random_subset(samples, 100, seed=3), target.scored, target.selection)
+    assert found.log_likelihood == expected.log_likelihood
+    assert found.notes == ("100 of the 400 samples are used, a random subset.",)
+
+
+def test_no_references_where_none_are_wanted(target: Target) -> None:
+    found = evaluate(blurred(target, 50), target, ParzenSettings(references=False))
+    assert found.to_dict()["references"] == {"training_images": None, "kmeans_centroids": None}
+
+
+def test_a_given_sigma_is_said_and_an_absurd_one_cannot_be_missed(target: Target, cache: Path) -> None:
+    samples = blurred(target, 500)
+    found = evaluate(samples, target, ParzenSettings(num_samples=500, sigma=0.01, cache=cache))
+    assert (found.sigma, found.sigma_source) == (0.01, "given")
+    assert found.warnings[0].startswith("SIGMA LOOKS WRONG: the given sigma = 0.01")
+    assert "below the" in found.warnings[1]
+    assert found.references.training_images is not None
+    assert found.references.training_images.sigma in PAPER_GRID  # a reference searches, whatever was given
+    good = evaluate(samples, target, ParzenSettings(num_samples=500, sigma=0.18, references=False))
+    assert len(good.warnings) == 1
+
+
+def test_a_given_sigma_without_validation_rows(target: Target) -> None:
+    bare = Target("rows", "data", target.scored, None, target.reference, target.shape, "as given")
+    settings = ParzenSettings(num_samples=100, sigma=0.2, references=False)
+    found = evaluate(blurred(target, 100), bare, settings)
+    assert "could not be checked" in found.warnings[0]
+    assert found.sigma_curve == ()
+    with pytest.raises(UsageError, match="give --validation FILE, or --sigma X"):
+        evaluate(blurred(target, 100), bare, ParzenSettings(references=False))
+
+
+def test_sigma_at_an_end_duplicates_and_scale_are_warned_of(target: Target) -> None:
+    samples = blurred(target, 100)
+    samples[1] = samples[0]
+    narrow = evaluate(samples * 16, target, ParzenSettings(grid=(0.3, 0.6), references=False))
+    said = " ".join(narrow.warnings)
+    assert "is the largest of the grid" in said
+    assert "1 of the 100 samples repeat" in said
+    assert "scaled differently" in said
+
+
+def test_the_papers_row_stands_beside_mnist_only(target: Target) -> None:
+    samples, settings = blurred(target, 50), ParzenSettings(references=False)
+    as_mnist = Target("mnist", "test", target.scored, target.selection, None, target.shape, "bytes / 255")
+    paper = evaluate(samples, as_mnist, settings).paper
+    assert paper is not None
+    assert (paper["log_likelihood"], paper["standard_error"], paper["num_samples"]) == (225.0, 2.0, 10_000)
+    assert evaluate(samples, target, settings).paper is None
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (torch.zeros(5, 63), r"samples have shape \[5, 63\], but digits has rows of 64 values"),
+        (torch.zeros(5), r"samples have shape \[5\]"),
+        (torch.zeros(0, 64), r"samples have shape \[0, 64\]"),
+        (torch.full((3, 64), torch.nan), "3 of the 3 samples hold NaN or infinity.*--step"),
+    ],
+)
+def test_samples_that_cannot_be_scored_are_refused(target: Target, samples: torch.Tensor, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        evaluate(samples, target, ParzenSettings())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_samples": 0}, "--num-samples must be"),
+        ({"validation_rows": 0}, "--validation-rows must be"),
+        ({"sigma": 0.0}, "--sigma must be a number above 0"),
+        ({"sigma": float("nan")}, "--sigma must be a number above 0"),
+        ({"sigma": float("inf")}, "--sigma must be a number above 0"),
+        ({"seed": -1}, "--seed must be"),
+        ({"impl": "fast"}, "--impl must be one of auto, native, reference, but is 'fast'"),
+    ],
+)
+def test_settings_are_checked_on_construction(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ParzenSettings(**change)  # type: ignore[arg-type]
