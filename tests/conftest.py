@@ -8,6 +8,20 @@ from pathlib import Path
 import pytest
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Native tests skip where the kernels are not built, and fail there under GANTOOL_REQUIRE_NATIVE=1."""
+    if item.get_closest_marker("native") is None:
+        return
+    from gantool.ops import native
+
+    if native.CPU.loaded:
+        return
+    reason = f"the compiled kernels are not here: {native.CPU.reason}"
+    if os.environ.get("GANTOOL_REQUIRE_NATIVE", "") not in ("", "0"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def mnist_root() -> Path:
     """The data root that holds the real MNIST files under `mnist/`; the test skips where there is none."""
