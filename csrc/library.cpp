@@ -197,6 +197,7 @@ Tensor parzen_log_density(const Tensor& queries, const Tensor& samples, const Te
   const Tensor sample_rows = with_contiguous_columns(as_type(samples, type));
   const Tensor widths = torch::stable::contiguous(sigmas);
   const Tensor result = empty(queries, {sigmas.size(0), queries.size(0)}, type);
+  if (result.numel() == 0) return result;
   if (is_double) {
     check_sigmas<double>(widths);
     parzen_log_density_cpu(parzen_problem<double>(query_rows, sample_rows, widths, result),
