@@ -20,7 +20,7 @@ _BAR_WIDTH = 32
 def print_result(result: ParzenResult, console: Console) -> None:
     """Prints the whole result."""
     subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
-    rows = f"{result.test_size:,} rows of {result.dataset}" + (f" ({result.split})" if result.run else "")
+    rows = f"{result.test_size:,} rows of {result.dataset}" + (f" ({result.split})" if result.split != "data" else "")
     console.print(f"Parzen-window log-likelihood of {rows} under {subject}", markup=False, soft_wrap=True)
     console.print()
     console.print(_scores(result))
@@ -35,7 +35,8 @@ def print_result(result: ParzenResult, console: Console) -> None:
     for sentence in result.warnings:
         console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
     if result.run:
-        console.print(f"Recorded in {result.run}/evaluations.jsonl", markup=False, soft_wrap=True)
+        where = f"Recorded in {result.run}/evaluations.jsonl; pictures are in {result.run}/samples."
+        console.print(where, markup=False, soft_wrap=True)
 
 
 def _scores(result: ParzenResult) -> Table:

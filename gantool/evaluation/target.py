@@ -18,7 +18,7 @@ class Target:
 
     `scored` [N, D] are scored; `selection` [V, D] choose sigma; `reference` [R, D] serve as samples that are real, and
     for k-means. The three have no row in common by construction where they come from a data set's splits.
-    `shape` is one example's shape; `pixel_scaling` says in words what a value is.
+    `pixel_scaling` says in words what a value is.
     """
 
     dataset: str
@@ -26,7 +26,6 @@ class Target:
     scored: torch.Tensor
     selection: torch.Tensor | None
     reference: torch.Tensor | None
-    shape: tuple[int, ...]
     pixel_scaling: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -61,7 +60,6 @@ def target_of_dataset(dataset: Dataset, split: str, validation_rows: int, refere
         scored=dataset.values(scored),
         selection=dataset.values(available[:count]) if count else None,
         reference=dataset.values(dataset.train.stored) if references and len(dataset.train) else None,
-        shape=dataset.shape,
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
         notes=notes,
     )
@@ -90,7 +88,6 @@ def target_of_arrays(
         scored=data.values,
         selection=selection,
         reference=reference,
-        shape=data.shape,
         pixel_scaling=data.scaling,
         notes=tuple(notes),
         warnings=tuple(warnings),

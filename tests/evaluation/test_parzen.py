@@ -129,7 +129,7 @@ def test_a_given_sigma_is_said_and_an_absurd_one_cannot_be_missed(target: Target
 
 
 def test_a_given_sigma_without_validation_rows(target: Target) -> None:
-    bare = Target("rows", "data", target.scored, None, target.reference, target.shape, "as given")
+    bare = Target("rows", "data", target.scored, None, target.reference, "as given")
     settings = ParzenSettings(num_samples=100, sigma=0.2, references=False)
     found = evaluate(blurred(target, 100), bare, settings)
     assert "could not be checked" in found.warnings[0]
@@ -150,7 +150,7 @@ def test_sigma_at_an_end_duplicates_and_scale_are_warned_of(target: Target) -> N
 
 def test_the_papers_row_stands_beside_mnist_only(target: Target) -> None:
     samples, settings = blurred(target, 50), ParzenSettings(references=False)
-    as_mnist = Target("mnist", "test", target.scored, target.selection, None, target.shape, "bytes / 255")
+    as_mnist = Target("mnist", "test", target.scored, target.selection, None, "bytes / 255")
     paper = evaluate(samples, as_mnist, settings).paper
     assert paper is not None
     assert (paper["log_likelihood"], paper["standard_error"], paper["num_samples"]) == (225.0, 2.0, 10_000)
