@@ -57,13 +57,12 @@ def _check(queries: Tensor, samples: Tensor, sigmas: Tensor) -> None:
 
 
 def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs, output)
+    ctx.save_for_backward(*inputs)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    queries, samples, sigmas, log_density = ctx.saved_tensors
     needed = ctx.needs_input_grad
-    grads = reference.parzen_backward(grad, queries, samples, sigmas, log_density, *needed)
+    grads = reference.parzen_backward(grad, *ctx.saved_tensors, *needed)
     return tuple(value if need else None for value, need in zip(grads, needed, strict=True))
 
 

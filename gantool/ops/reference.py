@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,6 +54,13 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         backend.fp32_precision = before
 
 
+class _Rows(NamedTuple):
+    """Centred rows [n, D] and their squared norms [n]."""
+
+    values: Tensor
+    norms: Tensor
+
+
 class _Distances:
     """Squared distances between queries and samples, one tile at a time.
 
@@ -64,32 +71,37 @@ class _Distances:
     def __init__(self, queries: Tensor, samples: Tensor) -> None:
         self.dtype = compute_dtype(queries.dtype)
         self.queries, self.samples = queries, samples
-        self.centre = samples.mean(dim=0, dtype=self.dtype)
+        mean = samples.mean(dim=0, dtype=self.dtype)
+        self.centre = mean.masked_fill(~mean.isfinite(), 0.0)
         tile = _CPU_TILE_ELEMENTS if queries.device.type == "cpu" else _DEVICE_TILE_ELEMENTS
         # A wide row must not let the centred copies outgrow the tile.
         rows = max(1, 2 * tile // max(1, queries.shape[1]))
         self.sample_rows = min(_SAMPLE_ROWS, rows)
         self.query_rows = min(tile // _SAMPLE_ROWS, rows)
+        # Queries whose distances to every sample are held at once, where a sum over samples must come first.
+        self.whole_rows = max(1, min(2 * tile // samples.shape[0], rows))
 
-    def query_chunks(self) -> Iterator[tuple[slice, Tensor]]:
+    def query_chunks(self, size: int) -> Iterator[tuple[slice, _Rows]]:
         """Slices of the queries, each with its centred rows."""
-        return self._chunks(self.queries, self.query_rows)
+        return self._chunks(self.queries, size)
 
-    def sample_chunks(self) -> Iterator[tuple[slice, Tensor]]:
+    def sample_chunks(self) -> Iterator[tuple[slice, _Rows]]:
         """Slices of the samples, each with its centred rows."""
         return self._chunks(self.samples, self.sample_rows)
 
-    def _chunks(self, rows: Tensor, size: int) -> Iterator[tuple[slice, Tensor]]:
+    def _chunks(self, rows: Tensor, size: int) -> Iterator[tuple[slice, _Rows]]:
         for start in range(0, rows.shape[0], size):
             part = slice(start, min(start + size, rows.shape[0]))
-            yield part, rows[part].to(self.dtype) - self.centre
+            values = rows[part].to(self.dtype) - self.centre
+            norms = values.square().sum(dim=1)
+            # A row beyond the type's range is far from everything; its product would be inf − inf = NaN.
+            yield part, _Rows(values.masked_fill_(norms.isinf()[:, None], 0.0), norms)
 
     @staticmethod
-    def tile(query: Tensor, sample: Tensor) -> Tensor:
-        """Squared distances [n, m] between centred rows [n, D] and [m, D], within [0, largest finite]."""
-        product = torch.addmm(sample.square().sum(dim=1), query, sample.T, alpha=-2.0)
-        product += query.square().sum(dim=1, keepdim=True)
-        # Rounding can take a tiny distance below 0; an overflow to infinity would give inf − inf = NaN.
+    def tile(query: _Rows, sample: _Rows) -> Tensor:
+        """Squared distances [n, m], within [0, largest finite]: rounding can take a tiny one below 0."""
+        product = torch.addmm(sample.norms, query.values, sample.values.T, alpha=-2.0)
+        product += query.norms[:, None]
         return product.clamp_(0.0, torch.finfo(product.dtype).max)
 
 
@@ -130,9 +142,9 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
     normaliser = _normaliser(sigmas, samples.shape[0], samples.shape[1])
     result = torch.empty(len(rates), queries.shape[0], dtype=distances.dtype, device=queries.device)
     with _full_precision(queries.device):
-        for part, query in distances.query_chunks():
-            least = torch.full((query.shape[0],), math.inf, dtype=distances.dtype, device=query.device)
-            sums = torch.zeros(len(rates), query.shape[0], dtype=distances.dtype, device=query.device)
+        for part, query in distances.query_chunks(distances.query_rows):
+            least = torch.full_like(query.norms, math.inf)
+            sums = query.norms.new_zeros(len(rates), query.norms.shape[0])
             for _, sample in distances.sample_chunks():
                 tile = distances.tile(query, sample)
                 nearer = torch.minimum(least, tile.amin(dim=1))
@@ -143,7 +155,10 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
                 least = nearer
             # The sum of three large terms of either sign: float64 keeps their rounding out of the result.
             exponent = least.double() * torch.stack(rates).double()[:, None] if rates else sums.double()
-            result[:, part] = sums.double().log() - exponent - normaliser
+            density = sums.double().log() - exponent - normaliser
+            # A far query saturates rather than overflows; one that is not a number, or infinite, is NaN.
+            density.clamp_(min=torch.finfo(result.dtype).min)
+            result[:, part] = density + (queries[part].double() * 0.0).sum(dim=1)
     return result
 
 
@@ -161,41 +176,36 @@ def parzen_backward(
     queries: Tensor,
     samples: Tensor,
     sigmas: Tensor,
-    log_density: Tensor,
     need_queries: bool,
     need_samples: bool,
     need_sigmas: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `sum(grad · log_density)` in queries, samples and sigmas, from saved log-densities.
+    """Gradients of `sum(grad · log_density)` in queries, samples and sigmas.
 
-    With w_ij = softmax_j(−‖q_i − s_j‖² / 2σ²), recovered as exp of a difference from the saved density:
-    ∂/∂q_i = Σ_j w_ij (s_j − q_i)/σ², ∂/∂s_j = Σ_i w_ij (q_i − s_j)/σ², ∂/∂σ = Σ_ij w_ij (‖·‖²/σ² − D)/σ.
-    Bandwidths share one weight tile, so that S of them cost as many products as one. A gradient that is
-    not needed comes back with no elements.
+    With w_ij = softmax_j(−‖q_i − s_j‖² / 2σ²): ∂/∂q_i = Σ_j w_ij (s_j − q_i)/σ²,
+    ∂/∂s_j = Σ_i w_ij (q_i − s_j)/σ², ∂/∂σ = Σ_ij w_ij (‖q_i − s_j‖²/σ² − D)/σ.
+    A few queries at a time keep all their distances, so that weights are normalised by their own sum: taken
+    from the saved log-density they would inherit its rounding, which is 3 % at −256,000 nats. Bandwidths
+    share one weight tile, so that S of them cost as many products as one. A gradient that is not needed
+    comes back with no elements.
     """
     distances = _Distances(queries, samples)
-    dtype, device = distances.dtype, queries.device
-    rates = _inverse_bandwidth(sigmas, dtype)
-    log_sums = log_density.double() + _normaliser(sigmas, samples.shape[0], samples.shape[1])
+    rates = _inverse_bandwidth(sigmas, distances.dtype)
     grad_queries = queries.new_zeros(queries.shape if need_queries else (0,))
-    grad_samples = torch.zeros(samples.shape if need_samples else (0,), dtype=dtype, device=device)
-    moments = torch.zeros(len(rates), dtype=torch.float64, device=device)
-    with _full_precision(device):
-        for part, query in distances.query_chunks():
-            pulled = torch.zeros_like(query)
+    grad_samples = distances.centre.new_zeros(samples.shape if need_samples else (0,))
+    moments = torch.zeros(len(rates), dtype=torch.float64, device=queries.device)
+    with _full_precision(queries.device):
+        for part, query in distances.query_chunks(distances.whole_rows):
+            weights = _pull_weights(distances, query, rates, grad[:, part], moments)
+            mass = weights.sum(dim=1, keepdim=True)
+            pulled = -mass * query.values
             for columns, sample in distances.sample_chunks():
-                tile = distances.tile(query, sample)
-                weights = torch.zeros_like(tile)
-                for row, rate in enumerate(rates):
-                    kernel = _exp((tile * -rate).sub_(log_sums[row, part, None].to(dtype)))
-                    kernel = _drop_negligible(kernel).mul_(grad[row, part, None].to(dtype))
-                    if need_sigmas:
-                        moments[row] += torch.dot(kernel.flatten(), tile.flatten())
-                    weights.add_(kernel.mul_(2 * rate))
+                weight = weights[:, columns]
                 if need_queries:
-                    pulled += weights @ sample - weights.sum(dim=1, keepdim=True) * query
+                    pulled += weight @ sample.values
                 if need_samples:
-                    grad_samples[columns] += weights.T @ query - weights.sum(dim=0)[:, None] * sample
+                    mass = weight.sum(dim=0)[:, None]
+                    grad_samples[columns] += weight.T @ query.values - mass * sample.values
             if need_queries:
                 grad_queries[part] = pulled.to(queries.dtype)
     sigma = sigmas.to(torch.float64)
@@ -207,13 +217,30 @@ def parzen_backward(
     )
 
 
+def _pull_weights(distances: _Distances, query: _Rows, rates: list[Tensor], grad: Tensor, moments: Tensor) -> Tensor:
+    """Σ_σ grad · w / σ² as [n, M], for the n queries of `grad` [S, n]; adds Σ grad · w · d² to `moments` [S]."""
+    squared = query.norms.new_empty(query.norms.shape[0], distances.samples.shape[0])
+    for columns, sample in distances.sample_chunks():
+        squared[:, columns] = distances.tile(query, sample)
+    least = squared.amin(dim=1, keepdim=True)
+    squared -= least
+    weights = torch.zeros_like(squared)
+    for row, rate in enumerate(rates):
+        kernel = _drop_negligible(_exp(squared * -rate))
+        share = grad[row].to(kernel.dtype) / kernel.sum(dim=1)
+        kernel *= share[:, None]
+        moments[row] += torch.dot(kernel.flatten(), squared.flatten())
+        moments[row] += torch.dot(grad[row].double(), least[:, 0].double())
+        weights.addcmul_(kernel, 2 * rate)
+    return weights
+
+
 @parzen_backward.register_fake
 def _(
     grad: Tensor,
     queries: Tensor,
     samples: Tensor,
     sigmas: Tensor,
-    log_density: Tensor,
     need_queries: bool,
     need_samples: bool,
     need_sigmas: bool,
