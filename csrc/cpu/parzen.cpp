@@ -173,6 +173,9 @@ CpuVariant parzen_log_density_cpu(const ParzenArguments& arguments, CpuVariant v
     throw std::invalid_argument(std::string("this processor cannot run the Parzen variant ") +
                                 parzen_cpu_variant_name(variant));
   }
+  if (arguments.query_count == 0 || arguments.sigma_count == 0) {
+    return variant == CpuVariant::Auto ? parzen_cpu_best_variant(false) : variant;
+  }
   const bool ordinary =
       std::all_of(arguments.sigmas, arguments.sigmas + arguments.sigma_count,
                   [](float sigma) { return sigma >= kSmallestSigma && sigma <= kLargestSigma; });

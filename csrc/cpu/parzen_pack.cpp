@@ -65,6 +65,11 @@ void encode(Operand operand, int terms, const float* values, DepthBlock& element
     std::memcpy(elements[0], values, kDepthBlock * sizeof(float));
   } else if (operand == Operand::Bfloat16) {
     for (int d = 0; d < kDepthBlock; ++d) {
+      const double value = values[d];
+      if (!(value * value < kLargestNorm)) {  // the row is out; infinity minus itself would be NaN
+        square += value * value;
+        continue;
+      }
       double whole = 0;
       float rest = values[d];
       for (int t = 0; t < terms; ++t) {

@@ -1,7 +1,8 @@
-// Parzen products in plain C++: x_j . q_i for a tile of 4 samples by 16 queries.
+// Parzen products without processor-specific instructions: x_j . q_i for a tile of 6 samples by 8
+// queries, on the compilers' own 16-byte vectors, which every target has (in hardware or not).
 //
-// Packed: queries [D][16] floats, samples [D][4] floats; the 64 sums stay in registers or L1 while
-// D runs. Per step of D: 80 bytes read, 128 operations.
+// Packed: queries [D][8] floats, samples [D][6] floats. 12 vectors hold sums, which fits the 16
+// registers of SSE2; per step of D 56 bytes are read for 96 operations.
 #include "cpu/parzen_absorb.h"
 #include "cpu/parzen_kernel.h"
 #include "cpu/vector_portable.h"
@@ -9,9 +10,24 @@
 namespace gantool {
 namespace {
 
-constexpr int kSampleRows = 4;
-constexpr int kQueryRows = 16;
+constexpr int kSampleRows = 6;
+constexpr int kQueryRows = 8;
 static_assert(kQueryRows % PortableVector::kWidth == 0, "the epilogue takes whole registers");
+
+typedef float Four __attribute__((vector_size(16)));
+constexpr int kRegisters = kQueryRows / 4;
+static_assert(kRegisters == 2, "the product is written for two registers of queries");
+
+Four load_four(const float* from) {
+  Four result;
+  std::memcpy(&result, from, sizeof(result));
+  return result;
+}
+
+void add_four(float* to, Four value) {
+  value += load_four(to);
+  std::memcpy(to, &value, sizeof(value));
+}
 
 struct PortableProduct {
   using Norm = float;
@@ -30,18 +46,22 @@ struct PortableProduct {
     }
   }
 
-  static void add_product(const float* queries, const float* samples, int64_t depth,
-                          float* products) {
-    float sums[kSamples][kQueries] = {};
-    for (int64_t d = 0; d < depth; ++d) {
+  static void add_product(const float* query, const float* sample, int64_t depth, float* products) {
+    Four sums[kSamples][kRegisters] = {};
+    for (int64_t d = 0; d < depth; ++d, query += kQueries, sample += kSamples) {
+      const Four left = load_four(query);
+      const Four right = load_four(query + 4);
+#pragma GCC unroll 8
       for (int j = 0; j < kSamples; ++j) {
-        for (int i = 0; i < kQueries; ++i) {
-          sums[j][i] += samples[d * kSamples + j] * queries[d * kQueries + i];
-        }
+        const Four x = {sample[j], sample[j], sample[j], sample[j]};
+        sums[j][0] += x * left;
+        sums[j][1] += x * right;
       }
     }
+#pragma GCC unroll 8
     for (int j = 0; j < kSamples; ++j) {
-      for (int i = 0; i < kQueries; ++i) products[j * kQueries + i] += sums[j][i];
+      add_four(products + j * kQueries, sums[j][0]);
+      add_four(products + j * kQueries + 4, sums[j][1]);
     }
   }
 };
