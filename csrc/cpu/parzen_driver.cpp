@@ -29,6 +29,7 @@ constexpr int64_t kChunkBytes = 24 << 20;
 constexpr int64_t kGroupBytes = 1 << 20;
 constexpr int64_t kBlockBytes = 384 << 10;
 constexpr int64_t kUnitsPerThread = 4;  // below this many panels a thread, samples are split
+constexpr int64_t kFinishGrain = 128;   // queries
 constexpr double kLog2E = 1.4426950408889634074;
 constexpr std::align_val_t kCacheLine{64};
 static_assert(kBlockBytes <= kChunkBytes, "a chunk holds whole blocks");
@@ -181,20 +182,26 @@ class Run {
 
   // Joins the splits in their order and turns sums into log-densities.
   void finish(ParzenOutcome& outcome) {
-    const double unit = 1.0 / (static_cast<double>(encoding_.scale) * encoding_.scale);
+    std::vector<char> far(static_cast<size_t>(problem_.query_count), 0);
+    threads_.run(problem_.query_count, kFinishGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) far[static_cast<size_t>(i)] = !finish_query(i);
+    });
     for (int64_t i = 0; i < problem_.query_count; ++i) {
-      for (int64_t s = 0; s < problem_.sigma_count; ++s) {
-        const int64_t sigma = bandwidths_.order[static_cast<size_t>(s)];
-        const LogSumExp<double> total = joined(i, s);
-        if (!(total.minimum < kLargestNorm)) {
-          outcome.far_rows.push_back(i);
-          break;
-        }
-        problem_.log_density[sigma * problem_.query_count + i] =
-            parzen_finish<float>(total.minimum * unit, total.sum, problem_.sigmas[sigma],
-                                 problem_.sample_count, problem_.dimension);
-      }
+      if (far[static_cast<size_t>(i)]) outcome.far_rows.push_back(i);
     }
+  }
+
+  bool finish_query(int64_t query) {
+    const double unit = 1.0 / (static_cast<double>(encoding_.scale) * encoding_.scale);
+    for (int64_t s = 0; s < problem_.sigma_count; ++s) {
+      const int64_t sigma = bandwidths_.order[static_cast<size_t>(s)];
+      const LogSumExp<double> total = joined(query, s);
+      if (!(total.minimum < kLargestNorm)) return false;
+      problem_.log_density[sigma * problem_.query_count + query] =
+          parzen_finish<float>(total.minimum * unit, total.sum, problem_.sigmas[sigma],
+                               problem_.sample_count, problem_.dimension);
+    }
+    return true;
   }
 
   LogSumExp<double> joined(int64_t query, int64_t bandwidth) {
