@@ -130,13 +130,16 @@ def build_command(skipped: dict[str, str]) -> Any:
     class BuildNative(base):  # type: ignore[misc]
         def run(self) -> None:
             self.reasons = dict(skipped)
+            if flag(REQUIRE) and "_ops" in skipped:
+                raise RuntimeError(f"{REQUIRE} is set, and no kernel can be built: {skipped['_ops']}")
+            # Asked first: setuptools clears `inplace` while it builds.
+            folder = PACKAGE if self.inplace else Path(self.build_lib) / PACKAGE.name
             try:
                 super().run()
             except Exception as error:
                 # No compiler, or one that torch refuses: known before any file is compiled.
                 self._fail(self.extensions, error)
-            if self.inplace or not self.dry_run:
-                self._record()
+            self._record(folder)
 
         def build_extension(self, extension: Any) -> None:
             try:
@@ -151,8 +154,7 @@ def build_command(skipped: dict[str, str]) -> Any:
             for extension in extensions:
                 self.reasons[extension.name.rpartition(".")[2]] = reason
 
-        def _record(self) -> None:
-            folder = PACKAGE if self.inplace else Path(self.build_lib) / PACKAGE.name
+        def _record(self, folder: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(self.reasons, indent=2, sort_keys=True)
             (folder / BUILD_RECORD).write_text(text + "\n", encoding="utf-8")
