@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 _CPU_TILE_ELEMENTS = 1 << 20
 _DEVICE_TILE_ELEMENTS = 1 << 23
 _SAMPLE_ROWS = 2048
+_KEPT_ELEMENTS = 1 << 24
 
 
 def maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -73,6 +74,7 @@ class _Distances:
         self.queries, self.samples = queries, samples
         mean = samples.mean(dim=0, dtype=self.dtype)
         self.centre = mean.masked_fill(~mean.isfinite(), 0.0)
+        self._kept: list[tuple[slice, _Rows]] = []
         tile = _CPU_TILE_ELEMENTS if queries.device.type == "cpu" else _DEVICE_TILE_ELEMENTS
         # A wide row must not let the centred copies outgrow the tile.
         rows = max(1, 2 * tile // max(1, queries.shape[1]))
@@ -85,9 +87,13 @@ class _Distances:
         """Slices of the queries, each with its centred rows."""
         return self._chunks(self.queries, size)
 
-    def sample_chunks(self) -> Iterator[tuple[slice, _Rows]]:
-        """Slices of the samples, each with its centred rows."""
-        return self._chunks(self.samples, self.sample_rows)
+    def sample_chunks(self) -> Iterable[tuple[slice, _Rows]]:
+        """Slices of the samples, each with its centred rows: made once where they are small enough to keep."""
+        if self.samples.numel() > _KEPT_ELEMENTS:
+            return self._chunks(self.samples, self.sample_rows)
+        if not self._kept:
+            self._kept = list(self._chunks(self.samples, self.sample_rows))
+        return self._kept
 
     def _chunks(self, rows: Tensor, size: int) -> Iterator[tuple[slice, _Rows]]:
         for start in range(0, rows.shape[0], size):
