@@ -56,6 +56,8 @@ def missing_nvcc(torch_cuda: str | None, cuda_home: str | None) -> str:
         return f"{nvcc} does not tell its version"
     if found[1] != torch_cuda.split(".")[0]:
         return f"nvcc is of CUDA {found[1]}.{found[2]} and torch of CUDA {torch_cuda}"
+    if not (nvcc.parents[1] / "include" / "cuda_runtime_api.h").is_file():
+        return f"CUDA's headers are not in {nvcc.parents[1] / 'include'}: set CUDA_HOME to where they are"
     return ""
 
 
@@ -150,7 +152,8 @@ def build_command(skipped: dict[str, str]) -> Any:
         def _fail(self, extensions: list[Any], error: Exception) -> None:
             if flag(REQUIRE):
                 raise error
-            reason = f"compilation failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            first_line = (str(error) or type(error).__name__).splitlines()[0]
+            reason = f"compilation failed ({first_line}); `gantool build --verbose` shows all"
             for extension in extensions:
                 self.reasons[extension.name.rpartition(".")[2]] = reason
 

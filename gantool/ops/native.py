@@ -48,8 +48,9 @@ def _load(library: str) -> LibraryStatus:
     try:
         torch_ops.load_library(str(found[0]))
     except OSError as error:
-        # A library built against another torch: the reason is kept for `gantool doctor` and forced `native`.
-        first_line = str(error).splitlines()[0]
+        # A library built against another torch, say: the reason is kept for `gantool doctor` and for forced
+        # `native`. torch's own message names the file alone; its cause names the symbol.
+        first_line = str(error.__cause__ or error).splitlines()[0]
         return LibraryStatus(False, found[0], f"{found[0].name} does not load: {first_line}", "run `gantool build`")
     return LibraryStatus(True, found[0])
 

@@ -22,6 +22,9 @@ def fake_toolkit(folder: Path, release: str) -> str:
     nvcc.parent.mkdir(parents=True)
     nvcc.write_text(f"#!/bin/sh\necho 'Cuda compilation tools, release {release}, V{release}.88'\n")
     nvcc.chmod(0o755)
+    header = folder / "include" / "cuda_runtime_api.h"
+    header.parent.mkdir()
+    header.touch()
     return str(folder)
 
 
@@ -32,6 +35,8 @@ def test_cuda_is_built_when_torch_and_nvcc_agree_on_the_major_version(tmp_path: 
     assert extensions.missing_nvcc(None, home) == "torch is built without CUDA"
     assert "nvcc was not found" in extensions.missing_nvcc("13.0", None)
     assert "nvcc was not found" in extensions.missing_nvcc("13.0", str(tmp_path / "nowhere"))
+    (tmp_path / "include" / "cuda_runtime_api.h").unlink()
+    assert extensions.missing_nvcc("13.0", home).startswith(f"CUDA's headers are not in {home}/include")
 
 
 def test_a_disabled_build_plans_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
