@@ -132,17 +132,30 @@ bool write_norm(Operand operand, const RowSums& sums, int row, void* norms) {
   return usable;
 }
 
+// Four floats at a time in the compilers' own vectors: the scalar loop is not vectorised, because
+// its comparisons might trap.
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+
+// All ones where a value is not float(k) / scale for a byte k.
+FourInts not_bytes(Four value, float scale) {
+  Four scaled = value * scale;
+  scaled = scaled > 0.0F ? scaled : Four{};  // a NaN becomes 0, and then differs from itself
+  scaled = scaled < 255.0F ? scaled : Four{} + 255.0F;
+  const FourInts k = __builtin_convertvector(scaled + 0.5F, FourInts);
+  return __builtin_convertvector(k, Four) / scale != value;
+}
+
 bool byte_over(const float* row, int64_t dimension, float scale) {
-  bool exact = true;
-  for (int64_t start = 0; start < dimension && exact; start += kDepthBlock) {
-    const int64_t end = std::min(dimension, start + kDepthBlock);
-    for (int64_t d = start; d < end; ++d) {
-      const float clamped = std::min(std::max(0.0F, row[d] * scale), 255.0F);  // NaN becomes 0
-      const auto k = static_cast<float>(static_cast<int32_t>(clamped + 0.5F));
-      exact &= k / scale == row[d];
-    }
+  FourInts wrong = {};
+  int64_t d = 0;
+  for (; d + 4 <= dimension; d += 4) {
+    Four value;
+    std::memcpy(&value, row + d, sizeof(value));
+    wrong |= not_bytes(value, scale);
   }
-  return exact;
+  for (; d < dimension; ++d) wrong |= not_bytes(Four{row[d]}, scale);
+  return (wrong[0] | wrong[1] | wrong[2] | wrong[3]) == 0;
 }
 
 }  // namespace
