@@ -39,11 +39,11 @@ Tensor with_contiguous_columns(const Tensor& rows) {
 
 // torch's matrix products, called below the dispatcher, where neither autograd nor autocast is.
 void product_out(const Tensor& out, const Tensor& left, const Tensor& right) {
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_cpu_mm_out(out.get(), left.get(), right.get()));
+  TORCH_ERROR_CODE_CHECK(aoti_torch_cpu_mm_out(out.get(), left.get(), right.get()));
 }
 
 void affine_out(const Tensor& out, const Tensor& bias, const Tensor& left, const Tensor& right) {
-  STABLE_TORCH_ERROR_CODE_CHECK(
+  TORCH_ERROR_CODE_CHECK(
       aoti_torch_cpu_addmm_out(out.get(), bias.get(), left.get(), right.get(), 1.0, 1.0));
 }
 

@@ -25,9 +25,9 @@ REQUIRE: Final = "GANTOOL_REQUIRE_NATIVE"
 DISABLE: Final = "GANTOOL_DISABLE_NATIVE"
 CUDA_ARCHITECTURES: Final = "8.0;9.0+PTX"
 
+_CORE_ARGS: Final = ["-O3", "-g0", "-fvisibility=hidden"]
 # The oldest torch whose stable ABI the libraries may rely on: 2.11. Newer headers then offer no more.
-_TARGET_TORCH = "-DTORCH_TARGET_VERSION=0x020b000000000000"
-_COMPILE_ARGS = ["-O3", "-g0", "-fvisibility=hidden", _TARGET_TORCH]
+_OPERATOR_ARGS: Final = [*_CORE_ARGS, "-DTORCH_TARGET_VERSION=0x020b000000000000"]
 
 
 def flag(name: str) -> bool:
@@ -96,7 +96,7 @@ def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[An
     library = tools.CppExtension(
         "gantool._ops",
         [*cores, str(folder / "library.cpp")],
-        extra_compile_args=_COMPILE_ARGS,
+        extra_compile_args=_OPERATOR_ARGS,
         py_limited_api=True,
         **common,
     )
@@ -105,7 +105,7 @@ def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[An
     host = importlib.import_module("setuptools").Extension(
         "gantool._host",
         [*cores, str(folder / "host_module.cpp")],
-        extra_compile_args=_COMPILE_ARGS,
+        extra_compile_args=_CORE_ARGS,
         language="c++",
         **{**common, "include_dirs": headers},
     )
@@ -115,7 +115,7 @@ def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[An
 def _cuda_extension(tools: Any, folder: Path, common: dict[str, Any]) -> Any:
     os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
     flags = {
-        "cxx": [*_COMPILE_ARGS, "-DUSE_CUDA"],
+        "cxx": [*_OPERATOR_ARGS, "-DUSE_CUDA"],
         "nvcc": ["-O3", "-Xcompiler=-fvisibility=hidden"],
     }
     sources = [*_sources(folder, "cuda/*.cu"), str(folder / "library_cuda.cpp")]

@@ -254,6 +254,8 @@ def test_compiles_whole(impl: str) -> None:
         assert torch.equal(mine, theirs)
 
 
+# torch 2.14's own check reads .grad of tensors that are not leaves.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_opcheck() -> None:
     tensors = cast(parzen_case("", 5, 7, 3, 0.5, 1.0), torch.float32)
     operators = [torch.ops.gantool.parzen_log_density_reference]
