@@ -2,6 +2,7 @@
 // and what came. Nothing past this door looks at a shape, a type or a device again.
 #pragma once
 
+#include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 
@@ -131,6 +132,11 @@ inline void check_parzen(const Tensor& queries, const Tensor& samples, const Ten
       .same_device("sigmas", sigmas, "queries", queries)
       .between("the number of samples", samples.size(0), 1, kLargest)
       .between("the dimension", queries.size(1), 1, kLargest);
+}
+
+// Rows with unit stride between columns, as the kernels want them; a copy only where they are not.
+inline Tensor with_contiguous_columns(const Tensor& rows) {
+  return rows.size(1) <= 1 || rows.stride(1) == 1 ? rows : torch::stable::contiguous(rows);
 }
 
 }  // namespace gantool

@@ -30,11 +30,6 @@ Tensor empty(const Tensor& like, std::initializer_list<int64_t> sizes, ScalarTyp
   return torch::stable::new_empty(like, sizes, type);
 }
 
-// Rows with unit stride between columns, as the cores want them; a copy only where they are not.
-Tensor with_contiguous_columns(const Tensor& rows) {
-  return rows.size(1) <= 1 || rows.stride(1) == 1 ? rows : torch::stable::contiguous(rows);
-}
-
 // ---------------------------------------------------------------------------------------- maxout
 
 // torch's matrix products, called below the dispatcher, where neither autograd nor autocast is.

@@ -54,10 +54,6 @@ CudaElement element_of(const Tensor& tensor) {
   }
 }
 
-Tensor with_contiguous_columns(const Tensor& rows) {
-  return rows.size(1) <= 1 || rows.stride(1) == 1 ? rows : torch::stable::contiguous(rows);
-}
-
 MaxoutCudaShape shape_of(const Tensor& x, const Tensor& weight) {
   return {element_of(x), x.size(0), x.size(1), weight.size(0), weight.size(1), x.stride(0)};
 }

@@ -9,7 +9,15 @@ import pytest
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Native tests skip where the kernels are not built, and fail there under GANTOOL_REQUIRE_NATIVE=1."""
+    """Native tests skip where the kernels are not built, and fail there under GANTOOL_REQUIRE_NATIVE=1.
+
+    CUDA tests skip where there is no such device.
+    """
+    if item.get_closest_marker("cuda") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("there is no CUDA device here")
     if item.get_closest_marker("native") is None:
         return
     from gantool.ops import native

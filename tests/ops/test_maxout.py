@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ops import truth
 from ops.cases import LAYOUTS, LOW_PRECISION, MAXOUT_CASES, MaxoutCase, impls, maxout_case, normal
 from torch import Tensor
 
@@ -21,41 +22,18 @@ def cast(case: MaxoutCase, dtype: torch.dtype, layout: str = "contiguous") -> li
     return [t.detach().requires_grad_() for t in (x, weight.unflatten(1, case.weight.shape[1:]), bias)]
 
 
-def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Every piece [B, U, P], in float64, one multiply-add after another."""
-    return torch.einsum("bi,upi->bup", x.double(), weight.double()) + bias.double()
-
-
-def exact_gradients(tensors: list[Tensor], winner: Tensor, grad: Tensor) -> list[Tensor]:
-    """The three gradients in float64, given who won."""
-    exact = [t.detach().double().requires_grad_() for t in tensors]
-    won = affine(*exact).gather(2, winner.long()[:, :, None]).squeeze(2)
-    return list(torch.autograd.grad(won, exact, grad.double()))
-
-
-def worst(actual: Tensor, exact: Tensor) -> float:
-    """The largest absolute error."""
-    return float((actual.detach().double() - exact.detach()).abs().max()) if exact.numel() else 0.0
-
-
-def allowed(plain: Tensor, exact: Tensor) -> float:
-    """Twice plain torch's own error, and one rounding of the result for where plain torch is lucky."""
-    size = float(exact.detach().abs().max()) if exact.numel() else 0.0
-    return 2 * worst(plain, exact) + torch.finfo(plain.dtype).eps * size
-
-
 @pytest.mark.native
 @CASES
 @DTYPES
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_native_is_as_close_to_float64_as_plain_torch(case: MaxoutCase, dtype: torch.dtype, layout: str) -> None:
     tensors = cast(case, dtype, layout)
-    exact = affine(*tensors).amax(2)
+    exact = truth.affine_pieces(*tensors).amax(2)
     result = maxout(*tensors, impl="native")
     plain = maxout(*tensors, impl="reference")
     assert result.dtype == dtype
     assert result.shape == exact.shape
-    assert worst(result, exact) <= allowed(plain, exact)
+    assert truth.worst(result, exact) <= truth.allowed(plain, exact)
 
 
 @pytest.mark.native
@@ -72,11 +50,11 @@ def test_native_gradients_are_as_close_to_float64_as_plain_torch(
     plain_out, plain_winner = flat.unflatten(1, case.bias.shape).max(2)
     actual = torch.autograd.grad(maxout(*tensors, impl="native"), tensors, grad)
     plain = torch.autograd.grad(plain_out, tensors, grad)
-    exact = exact_gradients(tensors, winner, grad)
-    plain_exact = exact_gradients(tensors, plain_winner, grad)
-    for mine, truth, theirs, their_truth in zip(actual, exact, plain, plain_exact, strict=True):
-        assert mine.shape == truth.shape
-        assert worst(mine, truth) <= allowed(theirs, their_truth)
+    exact = truth.maxout_gradients(tensors, winner, grad)
+    plain_exact = truth.maxout_gradients(tensors, plain_winner, grad)
+    for mine, right, theirs, their_right in zip(actual, exact, plain, plain_exact, strict=True):
+        assert mine.shape == right.shape
+        assert truth.worst(mine, right) <= truth.allowed(theirs, their_right)
 
 
 @pytest.mark.parametrize("impl", impls())
@@ -202,7 +180,7 @@ def test_the_thread_count_changes_no_bit_of_float32_gradients() -> None:
 def test_float64_and_too_many_pieces_are_the_references() -> None:
     x, weight, bias = (t.detach() for t in cast(maxout_case("", 2, 3, 2, 2), torch.float64))
     assert selected_impl("maxout", x, weight) == "reference (torch)"
-    assert torch.allclose(maxout(x, weight, bias), affine(x, weight, bias).amax(2))
+    assert torch.allclose(maxout(x, weight, bias), truth.affine_pieces(x, weight, bias).amax(2))
     wide = torch.zeros(2, 257, 3)
     assert selected_impl("maxout", x.float(), wide) == "reference (torch)"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ops import truth
 from ops.cases import LAYOUTS, LOW_PRECISION, PARZEN_CASES, ParzenCase, impls, normal, parzen_case
 from torch import Tensor
 
@@ -23,43 +24,11 @@ EPSILON = torch.finfo(torch.float32).eps
 IMPLS = pytest.mark.parametrize("impl", impls())
 
 
-def brute_force(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
-    """The definition in float64: differences squared and summed, one log-sum-exp a bandwidth."""
-    queries, samples, sigmas = queries.double(), samples.double(), sigmas.double()
-    direct = torch.cdist(queries, samples, compute_mode="donot_use_mm_for_euclid_dist")
-    distances = direct.square()
-    kernel = torch.logsumexp(-distances / (2 * sigmas[:, None, None] ** 2), dim=2)
-    constant = math.log(samples.shape[0]) + samples.shape[1] * (sigmas * math.sqrt(2 * math.pi)).log()
-    return kernel - constant[:, None]
-
-
 def cast(case: ParzenCase, dtype: torch.dtype, layout: str = "contiguous") -> list[Tensor]:
     """The case's tensors in a type and layout, as leaves; the bandwidths in the computing type."""
     sigma_type = torch.float64 if dtype == torch.float64 else torch.float32
     data = [LAYOUTS[layout](t.to(dtype)) for t in (case.queries, case.samples)]
     return [t.detach().requires_grad_() for t in (*data, torch.tensor(case.sigmas, dtype=sigma_type))]
-
-
-def worst(actual: Tensor, exact: Tensor) -> float:
-    """The largest absolute error."""
-    return float((actual.detach().double() - exact.detach()).abs().max()) if exact.numel() else 0.0
-
-
-def cancellation(case: ParzenCase, dtype: torch.dtype) -> float:
-    """What one rounding of |q|² or |s|² does to an exponent |q|² + |s|² − 2 q·s over 2σ², relative to 1.
-
-    Both implementations expand the square, after centring; one of them may be lucky in a small case.
-    """
-    if not case.sigmas or not case.queries.numel():
-        return 0.0
-    centre = case.samples.mean(dim=0)
-    norms = [(rows - centre).square().sum(dim=1).max() for rows in (case.queries, case.samples)]
-    return float(max(norms)) / min(case.sigmas) ** 2 * torch.finfo(dtype).eps
-
-
-def largest(tensor: Tensor) -> float:
-    """The largest absolute value, 0 where there is none."""
-    return float(tensor.detach().abs().max()) if tensor.numel() else 0.0
 
 
 @pytest.mark.native
@@ -70,13 +39,13 @@ def test_native_is_as_close_to_float64_as_the_reference(case: ParzenCase, dtype:
     tensors = [t.detach() for t in cast(case, dtype, layout)]
     if not all(t.isfinite().all() for t in tensors):
         pytest.skip(f"the case is beyond {dtype}")
-    exact = brute_force(*tensors)
+    exact = truth.parzen_log_density(*tensors)
     result = parzen_log_density(*tensors, impl="native")
     reference = parzen_log_density(*tensors, impl="reference")
     assert result.dtype == torch.float32
     assert result.shape == exact.shape
-    rounding = EPSILON * largest(exact) + cancellation(case, torch.float32)
-    assert worst(result, exact) <= 2 * worst(reference, exact) + rounding
+    rounding = EPSILON * truth.largest(exact) + truth.cancellation(case, torch.float32)
+    assert truth.worst(result, exact) <= 2 * truth.worst(reference, exact) + rounding
 
 
 @IMPLS
@@ -84,12 +53,12 @@ def test_native_is_as_close_to_float64_as_the_reference(case: ParzenCase, dtype:
 def test_float64_is_exact(impl: str, case: ParzenCase) -> None:
     tensors = [t.detach() for t in cast(case, torch.float64)]
     result = parzen_log_density(*tensors, impl=impl)
-    exact = brute_force(*tensors)
+    exact = truth.parzen_log_density(*tensors)
     assert result.dtype == torch.float64
-    rounding = torch.finfo(torch.float64).eps * largest(exact)
+    rounding = torch.finfo(torch.float64).eps * truth.largest(exact)
     # The oracle has float64's digits too, and its sums of D terms wander by √D roundings.
     wander = 4 + case.samples.shape[1] ** 0.5
-    assert worst(result, exact) <= wander * (rounding + cancellation(case, torch.float64))
+    assert truth.worst(result, exact) <= wander * (rounding + truth.cancellation(case, torch.float64))
 
 
 def mnist_rows(root: Path, name: str, count: int) -> Tensor:
@@ -112,7 +81,7 @@ def mnist_case(request: pytest.FixtureRequest, mnist_root: Path) -> tuple[Tensor
     samples = mnist_rows(mnist_root, "train-images-idx3-ubyte.gz", 10_000)
     if request.param == "floats":
         samples = (samples + 0.01 * normal(10_000, 784).float()).clamp_(0, 1)
-    exact = brute_force(queries, samples, MNIST_SIGMAS)
+    exact = truth.parzen_log_density(queries, samples, MNIST_SIGMAS)
     if request.param == "bytes":
         assert exact[1].mean().item() == pytest.approx(241.83, abs=0.01)
     return queries, samples, exact
@@ -146,7 +115,7 @@ def test_a_far_query_is_finite(impl: str) -> None:
     queries = torch.tensor([[1e4], [1e10], [1e15], [1e19], [3e38]]).repeat(1, 3)
     result = parzen_log_density(queries, torch.zeros(20, 3), [0.2, 1.0], impl=impl)
     assert result.isfinite().all()
-    exact = brute_force(queries[:3], torch.zeros(20, 3), torch.tensor([0.2, 1.0]))
+    exact = truth.parzen_log_density(queries[:3], torch.zeros(20, 3), torch.tensor([0.2, 1.0]))
     torch.testing.assert_close(result[:, :3].double(), exact, rtol=1e-6, atol=0)
 
 
@@ -180,13 +149,13 @@ def test_gradients_are_as_close_to_float64_as_plain_torch(impl: str, case: Parze
     grad = normal(len(case.sigmas), case.queries.shape[0], seed=4).float()
     actual = torch.autograd.grad(parzen_log_density(*tensors, impl=impl), tensors, grad)
     leaves = [t.detach().double().requires_grad_() for t in tensors]
-    exact = torch.autograd.grad(brute_force(*leaves), leaves, grad.double(), materialize_grads=True)
+    exact = torch.autograd.grad(truth.parzen_log_density(*leaves), leaves, grad.double(), materialize_grads=True)
     plain = torch.autograd.grad(plain_torch(*tensors), tensors, grad, materialize_grads=True)
-    for mine, theirs, truth in zip(actual, plain, exact, strict=True):
-        assert mine.shape == truth.shape
+    for mine, theirs, right in zip(actual, plain, exact, strict=True):
+        assert mine.shape == right.shape
         # Weights are exponentials: an exponent off by δ is a weight off by δ of itself.
-        rounding = (EPSILON + cancellation(case, torch.float32)) * largest(truth)
-        assert worst(mine, truth) <= 2 * worst(theirs, truth) + 2 * rounding
+        rounding = (EPSILON + truth.cancellation(case, torch.float32)) * truth.largest(right)
+        assert truth.worst(mine, right) <= 2 * truth.worst(theirs, right) + 2 * rounding
 
 
 @IMPLS
