@@ -121,6 +121,7 @@ def test_both_operators_can_be_captured_in_a_graph() -> None:
     assert torch.equal(density, parzen_log_density(x, x, sigmas, impl="native"))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own imports
 def test_opcheck_and_compile() -> None:
     case = maxout_case("", 10, 7, 4, 3)
     tensors = on_device(case.x, case.weight, case.bias)
