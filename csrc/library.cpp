@@ -79,10 +79,10 @@ std::tuple<Tensor, Tensor> maxout_forward(const Tensor& x, const Tensor& weight,
   const Tensor winner = empty(x, {shape.batch, shape.units}, ScalarType::Byte);
   if (type == ScalarType::BFloat16) {
     maxout_select_cpu(shape, data<BFloat16>(product), data<BFloat16>(out), data<uint8_t>(winner),
-                      torch_threads());
+                      MaxoutVariant::kAuto, torch_threads());
   } else {
     maxout_select_cpu(shape, data<float>(product), data<float>(out), data<uint8_t>(winner),
-                      torch_threads());
+                      MaxoutVariant::kAuto, torch_threads());
   }
   return {as_type(out, x.scalar_type()), winner};
 }

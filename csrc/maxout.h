@@ -51,11 +51,10 @@ bool maxout_cpu_prefers_winners(int64_t pieces);
 // to the lowest piece; the first NaN wins.
 template <typename Element>
 void maxout_select_cpu(const MaxoutShape& shape, const Element* product, Element* out,
-                       uint8_t* winner, const Threads& threads);
+                       uint8_t* winner, MaxoutVariant variant, const Threads& threads);
 
 // grad_x and grad_weight from the winners alone: 4 B U I operations where dense products take P
 // times as many. Sums are float32, in an order that does not depend on the number of threads.
-// Throws std::invalid_argument when a forced variant is absent here.
 void maxout_backward_cpu(const MaxoutShape& shape, const MaxoutBackward& arguments,
                          MaxoutVariant variant, const Threads& threads);
 
@@ -71,9 +70,9 @@ void maxout_bias_gradient_cpu(const MaxoutShape& shape, const Element* grad_out,
                               const uint8_t* winner, Element* grad_bias, const Threads& threads);
 
 extern template void maxout_select_cpu(const MaxoutShape&, const float*, float*, uint8_t*,
-                                       const Threads&);
+                                       MaxoutVariant, const Threads&);
 extern template void maxout_select_cpu(const MaxoutShape&, const BFloat16*, BFloat16*, uint8_t*,
-                                       const Threads&);
+                                       MaxoutVariant, const Threads&);
 extern template void maxout_scatter_cpu(const MaxoutShape&, const float*, const uint8_t*, float*,
                                         const Threads&);
 extern template void maxout_scatter_cpu(const MaxoutShape&, const BFloat16*, const uint8_t*,

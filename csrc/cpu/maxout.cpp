@@ -75,25 +75,55 @@ void select_units(const Element* product, int64_t units, int64_t pieces, Element
   std::copy(last_winner, last_winner + (units - u), winner + u);
 }
 
+// The units that wide vectors handle; returns how many those are.
+template <typename Element>
+int64_t select_vectors([[maybe_unused]] const MaxoutShape& shape,
+                       [[maybe_unused]] const Element* product, [[maybe_unused]] int64_t units,
+                       [[maybe_unused]] Element* out, [[maybe_unused]] uint8_t* winner,
+                       MaxoutVariant variant) {
+  switch (variant) {
+#if defined(__x86_64__)
+    case MaxoutVariant::kAvx512:
+      return maxout_select_avx512(product, units, shape.pieces, out, winner);
+    case MaxoutVariant::kAvx2:
+      return maxout_select_avx2(product, units, shape.pieces, out, winner);
+#endif
+    default:
+      return 0;
+  }
+}
+
 template <typename Element>
 void select_rows(const MaxoutShape& shape, const Element* product, Element* out, uint8_t* winner,
-                 int64_t begin, int64_t end) {
+                 MaxoutVariant variant, int64_t begin, int64_t end) {
   // Units of all rows lie in one line: a range of rows is a range of units.
-  const int64_t first = begin * shape.units, units = (end - begin) * shape.units;
-  const Element* from = product + first * shape.pieces;
-  Element* to = out + first;
+  const int64_t first = begin * shape.units, all = (end - begin) * shape.units;
+  const int64_t done = select_vectors(shape, product + first * shape.pieces, all, out + first,
+                                      winner + first, variant);
+  const int64_t units = all - done;
+  const Element* from = product + (first + done) * shape.pieces;
+  Element* to = out + first + done;
+  winner += first + done;
   switch (shape.pieces) {
     case 2:
-      return select_units<Element, 2>(from, units, 2, to, winner + first);
+      return select_units<Element, 2>(from, units, 2, to, winner);
     case 3:
-      return select_units<Element, 3>(from, units, 3, to, winner + first);
+      return select_units<Element, 3>(from, units, 3, to, winner);
     case 4:
-      return select_units<Element, 4>(from, units, 4, to, winner + first);
+      return select_units<Element, 4>(from, units, 4, to, winner);
     case 5:
-      return select_units<Element, 5>(from, units, 5, to, winner + first);
+      return select_units<Element, 5>(from, units, 5, to, winner);
     default:
-      return select_units<Element, 0>(from, units, shape.pieces, to, winner + first);
+      return select_units<Element, 0>(from, units, shape.pieces, to, winner);
   }
+}
+
+MaxoutVariant choose(MaxoutVariant variant) {
+  if (!maxout_cpu_variant_available(variant)) {
+    throw std::invalid_argument(std::string("maxout: this processor has no ") +
+                                maxout_cpu_variant_name(variant));
+  }
+  return variant == MaxoutVariant::kAuto ? maxout_cpu_best_variant() : variant;
 }
 
 }  // namespace
@@ -142,9 +172,10 @@ bool maxout_cpu_prefers_winners(int64_t pieces) {
 
 template <typename Element>
 void maxout_select_cpu(const MaxoutShape& shape, const Element* product, Element* out,
-                       uint8_t* winner, const Threads& threads) {
+                       uint8_t* winner, MaxoutVariant variant, const Threads& threads) {
+  const MaxoutVariant chosen = choose(variant);
   threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
-    select_rows(shape, product, out, winner, begin, end);
+    select_rows(shape, product, out, winner, chosen, begin, end);
   });
 }
 
@@ -177,9 +208,10 @@ void maxout_bias_gradient_cpu(const MaxoutShape& shape, const Element* grad_out,
   });
 }
 
-template void maxout_select_cpu(const MaxoutShape&, const float*, float*, uint8_t*, const Threads&);
-template void maxout_select_cpu(const MaxoutShape&, const BFloat16*, BFloat16*, uint8_t*,
+template void maxout_select_cpu(const MaxoutShape&, const float*, float*, uint8_t*, MaxoutVariant,
                                 const Threads&);
+template void maxout_select_cpu(const MaxoutShape&, const BFloat16*, BFloat16*, uint8_t*,
+                                MaxoutVariant, const Threads&);
 template void maxout_scatter_cpu(const MaxoutShape&, const float*, const uint8_t*, float*,
                                  const Threads&);
 template void maxout_scatter_cpu(const MaxoutShape&, const BFloat16*, const uint8_t*, BFloat16*,
@@ -191,15 +223,11 @@ template void maxout_bias_gradient_cpu(const MaxoutShape&, const BFloat16*, cons
 
 void maxout_backward_cpu(const MaxoutShape& shape, const MaxoutBackward& arguments,
                          MaxoutVariant variant, const Threads& threads) {
-  if (!maxout_cpu_variant_available(variant)) {
-    throw std::invalid_argument(std::string("maxout: this processor has no ") +
-                                maxout_cpu_variant_name(variant));
-  }
   // Rows are numbered in 32 bits there; more of them than that would be terabytes.
   if (std::max(shape.batch, shape.units * shape.pieces) > std::numeric_limits<int32_t>::max()) {
     throw std::invalid_argument("maxout: the batch and units x pieces must each be below 2^31");
   }
-  switch (variant == MaxoutVariant::kAuto ? maxout_cpu_best_variant() : variant) {
+  switch (choose(variant)) {
 #if defined(__x86_64__)
     case MaxoutVariant::kAvx512:
       return maxout_backward_avx512(shape, arguments, threads);

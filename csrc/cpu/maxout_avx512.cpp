@@ -1,4 +1,4 @@
-// The maxout backward pass with AVX-512.
+// The maxout backward pass, and its winners, with AVX-512.
 #include <cstdint>
 #include <vector>
 
@@ -16,12 +16,23 @@ constexpr int64_t kLanes = 16;
 }  // namespace gantool
 
 #include "cpu/maxout_backward.h"
+#include "cpu/maxout_select.h"
 
 namespace gantool {
 
 void maxout_backward_avx512(const MaxoutShape& shape, const MaxoutBackward& arguments,
                             const Threads& threads) {
   backward(shape, arguments, threads);
+}
+
+int64_t maxout_select_avx512(const float* product, int64_t units, int64_t pieces, float* out,
+                             uint8_t* winner) {
+  return select_wide(product, units, pieces, out, winner);
+}
+
+int64_t maxout_select_avx512(const BFloat16* product, int64_t units, int64_t pieces, BFloat16* out,
+                             uint8_t* winner) {
+  return select_wide(product, units, pieces, out, winner);
 }
 
 }  // namespace gantool

@@ -62,6 +62,7 @@ def _backward_fake(
 def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
     x, weight, _ = inputs
     ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)  # the winner has no gradient to fill with zeros
     ctx.save_for_backward(x, weight, output[1])
 
 

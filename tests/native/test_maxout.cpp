@@ -157,26 +157,38 @@ TEST_CASE("a forced variant that is not here is refused") {
   CHECK(maxout_cpu_variant_available(maxout_cpu_best_variant()));
 }
 
+template <typename Element>
+void check_winners(int64_t units, int64_t pieces, MaxoutVariant variant) {
+  const MaxoutShape shape{7, 0, units, pieces};
+  std::mt19937 random(static_cast<uint32_t>(pieces * 100 + units));
+  // Few different values, so that many pieces tie; now and then a NaN. All are exact in bfloat16.
+  std::uniform_int_distribution<int> value(-3, 4);
+  std::vector<Element> product(7 * units * pieces), out(7 * units);
+  for (Element& entry : product) {
+    const int drawn = value(random);
+    entry = narrow<Element>(drawn == 4 ? kNaN : static_cast<float>(drawn));
+  }
+  std::vector<uint8_t> winner(7 * units);
+  maxout_select_cpu(shape, product.data(), out.data(), winner.data(), variant, std_threads(2));
+  for (int64_t i = 0; i < 7 * units; ++i) {
+    const auto piece = [&](int64_t p) { return widen(product[i * pieces + p]); };
+    int64_t best = 0;
+    for (int64_t p = 1; p < pieces && !std::isnan(piece(best)); ++p) {
+      if (std::isnan(piece(p)) || piece(p) > piece(best)) best = p;
+    }
+    REQUIRE(int64_t{winner[i]} == best);
+    REQUIRE(
+        (widen(out[i]) == piece(best) || (std::isnan(widen(out[i])) && std::isnan(piece(best)))));
+  }
+}
+
 TEST_CASE("the winner is the largest piece, the lowest of equals, the first NaN") {
-  for (const int64_t pieces : {1, 2, 3, 4, 5, 6, 256}) {
-    for (const int64_t units : {1, 3, 4, 9}) {
-      const MaxoutShape shape{7, 0, units, pieces};
-      std::mt19937 random(static_cast<uint32_t>(pieces * 100 + units));
-      // Few different values, so that many pieces tie; now and then a NaN.
-      std::uniform_int_distribution<int> value(-2, 3);
-      std::vector<float> product(7 * units * pieces);
-      for (float& entry : product) entry = value(random) == 3 ? kNaN : float(value(random));
-      std::vector<float> out(7 * units);
-      std::vector<uint8_t> winner(7 * units);
-      maxout_select_cpu(shape, product.data(), out.data(), winner.data(), std_threads(2));
-      for (int64_t i = 0; i < 7 * units; ++i) {
-        const float* unit = product.data() + i * pieces;
-        int64_t best = 0;
-        for (int64_t p = 1; p < pieces && !std::isnan(unit[best]); ++p) {
-          if (std::isnan(unit[p]) || unit[p] > unit[best]) best = p;
-        }
-        REQUIRE(int64_t{winner[i]} == best);
-        REQUIRE((out[i] == unit[best] || (std::isnan(out[i]) && std::isnan(unit[best]))));
+  for (const MaxoutVariant variant : kVariants) {
+    if (!maxout_cpu_variant_available(variant)) continue;
+    for (const int64_t pieces : {1, 2, 3, 4, 5, 6, 256}) {
+      for (const int64_t units : {1, 3, 4, 9, 16, 37}) {
+        check_winners<float>(units, pieces, variant);
+        check_winners<BFloat16>(units, pieces, variant);
       }
     }
   }
