@@ -1,7 +1,7 @@
 """The rival of `gantool train`: the paper's MNIST pair in the PyTorch that one would write in an afternoon.
 
-Nothing of gantool is imported but its MNIST reader. Same networks, dropout, losses, momentum and decay as the mnist preset,
-in the two orders that matter; autograd, torch.nn and one optimizer class. It is timed against the tool by
+Nothing of gantool is imported but its MNIST reader. Same networks, dropout, losses, momentum and decay as the mnist
+preset, in the two orders that matter; autograd, torch.nn and one optimizer class. It is timed against the tool by
 `benchmarks/train_step.py`, and its scores say what to expect of the tool's.
 
     python benchmarks/plain_loop.py --epochs 20 --order alternating --out samples.npy

@@ -10,9 +10,10 @@ from typing import Literal
 
 import torch
 
+from gantool.build import native_status
 from gantool.data.registry import DATASETS, data_root
 from gantool.environment import processor_name
-from gantool.ops import native, selected_impl
+from gantool.ops import selected_impl
 
 State = Literal["good", "lacking", "optional"]
 REQUIRED = ("torch", "numpy", "typer", "rich", "safetensors", "scikit-learn", "pillow", "pooch")
@@ -59,16 +60,23 @@ def _devices() -> list[Finding]:
 
 
 def _kernels() -> list[Finding]:
-    tensor = torch.zeros(1, 1)
     findings = []
-    for library, status in (("cpu", native.CPU), ("cuda", native.CUDA)):
+    status_now = native_status()
+    for library, status in (("cpu", status_now.cpu), ("cuda", status_now.cuda)):
         if status.loaded:
             findings.append(Finding("kernels", library, "good", status.path.name if status.path else ""))
         else:
             state: State = "lacking" if library == "cpu" else "optional"
             findings.append(Finding("kernels", library, state, status.reason, status.remedy))
-    findings.append(Finding("operator", "maxout", "good", selected_impl("maxout", tensor)))
-    findings.append(Finding("operator", "parzen_log_density", "good", selected_impl("parzen_log_density", tensor)))
+    rows, weight = torch.zeros(1, 1), torch.zeros(1, 1, 1)
+    chosen = {
+        "maxout": selected_impl("maxout", rows, weight),
+        "parzen_log_density": selected_impl("parzen_log_density", rows, rows),
+    }
+    for operator, impl in chosen.items():
+        variants = ", ".join(status_now.cpu_variants.get(operator, ()))
+        detail = f"{impl}; here are {variants}" if variants else impl
+        findings.append(Finding("operator", operator, "good", detail))
     return findings
 
 
@@ -76,6 +84,8 @@ def _data(explicit: Path | None) -> list[Finding]:
     root = data_root(explicit)
     findings = [Finding("data", "root", "good", str(root))]
     for name, entry in DATASETS.items():
+        if name == "array":  # the user's own file: nothing to find in advance
+            continue
         if entry.remote is None or not entry.remote.missing(root):
             findings.append(Finding("data", name, "good", "ready"))
         else:

@@ -69,7 +69,7 @@ def train(
         _configuration("--set", "Override any field, for example --set training.k=2. May be repeated."),
     ] = None,
     name: Annotated[str | None, _configuration("--name", "The run's name.", "the preset's")] = None,
-    k: Annotated[int | None, _algorithm("Discriminator steps an iteration.")] = None,
+    k: Annotated[int | None, _algorithm("Discriminator steps an iteration; above 1 the order is alternating.")] = None,
     order: Annotated[str | None, _algorithm("alternating (the paper), simultaneous or generator-first.")] = None,
     objective: Annotated[str | None, _algorithm("non-saturating, minimax or blend.")] = None,
     epochs: Annotated[int | None, _algorithm("Passes over the training data, in total.")] = None,
@@ -145,6 +145,8 @@ def _resolve(
     presets.apply_settings(tree, settings)
     for key, value in given.items():
         presets.set_value(tree, SHORTCUTS[key], value)
+    if given.get("k", 1) > 1 and "order" not in given:
+        presets.set_value(tree, "training.order", "alternating")  # the one order that has k steps
     if "epochs" in given and "steps" not in given:
         tree["training"].pop("steps", None)
     return presets.build_config(tree)

@@ -94,9 +94,7 @@ def _checked_mirror(mirror: str) -> str:
     return mirror if mirror.endswith("/") else mirror + "/"
 
 
-def _download_file(
-    file: RemoteFile, folder: Path, mirrors: Sequence[str], progress: Progress, set_name: str
-) -> str:
+def _download_file(file: RemoteFile, folder: Path, mirrors: Sequence[str], progress: Progress, set_name: str) -> str:
     """Tries each mirror in turn → the one that gave the file."""
     import requests
 

@@ -44,7 +44,9 @@ def make_config(order: str, objective: str, k: int) -> RunConfig:
         generator=NetworkConfig(generator),
         discriminator=NetworkConfig(discriminator),
         noise=NoiseConfig("uniform", NOISE),
-        optimizer=OptimizerConfig(learning_rate=0.3, decay=1.01, momentum=0.5, final_momentum=0.7, momentum_saturates=3),
+        optimizer=OptimizerConfig(
+            learning_rate=0.3, decay=1.01, momentum=0.5, final_momentum=0.7, momentum_saturates=3
+        ),
         training=TrainingConfig(order, objective, blend=0.3, k=k, batch_size=BATCH, seed=SEED),  # type: ignore[arg-type]
     )
 

@@ -1,0 +1,51 @@
+# make demo and make test work alone on a machine with python3 (3.11 or later), gcc/g++ and make.
+
+TORCH ?= torch==2.13.0
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
+
+.PHONY: install demo test lint bench native-check torture clean
+
+install: $(INSTALLED)
+
+# torch first: the kernels are compiled against it, which an isolated build could not do.
+$(INSTALLED): pyproject.toml setup.py gantool/extensions.py $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gantool needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet '$(TORCH)'
+	$(BIN)/pip install --quiet 'setuptools>=77' wheel ninja pybind11 numpy
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev,tensorboard]'
+	touch $@
+
+demo: install
+	$(BIN)/gantool train --dataset digits --offline
+	$(BIN)/gantool sample --n 100
+	$(BIN)/gantool eval parzen --offline
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES) $(wildcard tests/native/*)
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: install
+	$(BIN)/gantool bench parzen
+	$(BIN)/gantool bench maxout
+
+# The C++ cores by themselves: tests under sanitizers, and every CUDA file through nvcc where there is one.
+native-check:
+	./tests/native/check.sh
+
+# Long: training killed at random moments and resumed.
+torture: install
+	$(BIN)/python -m pytest -m torture
+
+clean:
+	rm -rf build dist $(VENV) *.egg-info gantool/*.so

@@ -1,0 +1,69 @@
+"""Imports go down only: no module imports one of a higher floor."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gantool
+
+PACKAGE = Path(gantool.__file__).parent
+FLOORS = {
+    "cli": 5, "__main__": 5,
+    "training": 4, "evaluation": 4, "bench": 4, "report": 4, "theory": 4, "doctor": 4,
+    "runs": 3, "checkpoint": 3, "sampling": 3, "plotting": 3, "distributed": 3, "environment": 3,
+    "models": 2, "nn": 2, "data": 2, "objectives": 2,
+    "ops": 1, "config": 1, "presets": 1, "errors": 1, "files": 1, "seeds": 1, "build": 1, "extensions": 1,
+}  # fmt: skip
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module of the package that a file imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "gantool":
+            found |= {f"gantool.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {name for name in found if name == "gantool" or name.startswith("gantool.")}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    assert room in FLOORS, f"{room} has no floor: give it one"
+    upward = [name for name in imports_of(path) if FLOORS.get(room_of(name), 0) > FLOORS[room]]
+    assert not upward
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    code = "import sys, gantool.cli.app; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_nothing_is_pickled() -> None:
+    used = [
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "pickle" in {name.split(".")[0] for name in _all_imports(path)} or "torch.save(" in path.read_text()
+    ]
+    assert not used
+
+
+def _all_imports(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
