@@ -108,6 +108,12 @@ def _damaged(path: Path, why: str) -> GantoolError:
     )
 
 
+def clear_partial_checkpoints(folder: Path) -> None:
+    """Deletes what a process that was killed while saving has left behind."""
+    for partial in folder.glob(".step-*.part"):
+        shutil.rmtree(partial)
+
+
 def prune_checkpoints(folder: Path, keep: int) -> None:
     """Deletes all but the newest `keep` checkpoints; 0 keeps them all."""
     for step in checkpoint_steps(folder)[:-keep] if keep else []:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gantool.checkpoint import find_checkpoint
+from gantool.checkpoint import clear_partial_checkpoints, find_checkpoint
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.environment import describe_environment
@@ -89,6 +89,7 @@ def resume_run(
             "give a larger total with --steps or --epochs."
         )
     run.write_config()
+    clear_partial_checkpoints(run.checkpoints)
     seconds = truncate_records(run.metrics, state.step, run.config.training.log_every)
     return _play(run, state, dataset, observe(run, total), seconds)
 
