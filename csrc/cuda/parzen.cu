@@ -119,8 +119,7 @@ void prepare(const Call& call, const InputRows<Element>& samples,
                static_cast<ColumnStatistics*>(nullptr), scale);
   simt::launch(finish_statistics, call.shape(1, kPackThreads, kPackThreads * 8), statistics,
                sample_chunks, samples.count, samples.dimension,
-               static_cast<const float*>(call.arguments.sigmas), call.arguments.sigma_count, centre,
-               scale);
+               static_cast<const float*>(call.arguments.sigmas), centre, scale);
   static_assert(tiles::kQueryTile % kPackWarps == 0 && tiles::kSampleTile % kPackWarps == 0);
   simt::launch(
       pack_rows<Element>,

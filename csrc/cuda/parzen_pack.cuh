@@ -1,7 +1,7 @@
 // Prepares the rows for the Parzen product: centre, scale, split into float16 pairs, norms.
 //
 // Equations and units: parzen_workspace.h. Why so:
-//   * Both sides lose a common centre (the samples' mean), so that |q|^2 + |x|^2 - 2 q.x does not
+//   * Both sides lose a common centre (the samples' middle), so that |q|^2 + |x|^2 - 2 q.x does not
 //     cancel for data far from the origin; distances do not change.
 //   * A float32 number has 24 bits, a float16 pair 22: hi to nearest leaves |lo| <= 2^-11 |hi|.
 //     Norms are taken from the rounded pairs, so that a distance is that of two points which differ
@@ -84,33 +84,56 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
   if (statistics != nullptr) statistics[chunk * rows.dimension + column] = found;
 }
 
+// Middle of one column: the median of eight means, each over every eighth row or so. A few samples
+// that lie absurdly far out cannot drag it away from the rest, as they would drag one mean.
+GANTOOL_DEVICE double column_middle(const ColumnStatistics* statistics, int64_t chunks,
+                                    int64_t sample_count, int64_t dimension, int64_t column) {
+  constexpr int kGroups = 8;
+  const auto groups = static_cast<int>(tiles::minimum(kGroups, chunks));
+  double means[kGroups];
+  GANTOOL_UNROLL
+  for (int group = 0; group < kGroups; ++group) {
+    double sum = 0.0;
+    int64_t rows = 0;
+    for (int64_t chunk = group; chunk < chunks; chunk += kGroups) {
+      sum += statistics[chunk * dimension + column].sum;
+      rows += (sample_count - chunk + chunks - 1) / chunks;
+    }
+    means[group] = group < groups ? sum / static_cast<double>(rows) : 0.0;
+  }
+  double middle = 0.0;
+  GANTOOL_UNROLL
+  for (int group = 0; group < kGroups; ++group) {
+    int before = 0;  // how many come before it in the order of means, equal ones in their own
+    GANTOOL_UNROLL
+    for (int other = 0; other < kGroups; ++other) {
+      const bool earlier =
+          means[other] < means[group] || (means[other] == means[group] && other < group);
+      if (other < groups && earlier) ++before;
+    }
+    if (group < groups && before == (groups - 1) / 2) middle = means[group];
+  }
+  return middle;
+}
+
 // Centre, unit and exponent from the statistics of the samples, in one block.
 GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
     finish_statistics(const ColumnStatistics* statistics, int64_t chunks, int64_t sample_count,
-                      int64_t dimension, const float* sigmas, int64_t sigma_count, double* centre,
-                      ParzenScale* scale) {
+                      int64_t dimension, const float* sigmas, double* centre, ParzenScale* scale) {
   const bool pixels = scale->not_pixels[0] == 0 || scale->not_pixels[1] == 0;
   const bool integers = scale->not_integers[0] == 0 || scale->not_integers[1] == 0;
   const double unit = pixels ? 255.0 : 1.0;
   double largest = 0.0;
   for (int64_t column = simt::thread_index(); column < dimension; column += kPackThreads) {
-    ColumnStatistics all = {0.0, FLT_MAX, -FLT_MAX};
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      const ColumnStatistics part = statistics[chunk * dimension + column];
-      all.sum += part.sum;
-      all.low = fminf(all.low, part.low);
-      all.high = fmaxf(all.high, part.high);
-    }
-    double middle = unit * (all.sum / static_cast<double>(sample_count));
+    double middle = unit * column_middle(statistics, chunks, sample_count, dimension, column);
     if (pixels || integers) middle = rint(middle);
     centre[column] = middle;
-    if (all.low <= all.high) {
-      largest = fmax(largest, fmax(middle - unit * static_cast<double>(all.low),
-                                   unit * static_cast<double>(all.high) - middle));
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const ColumnStatistics part = statistics[chunk * dimension + column];
+      if (part.low > part.high) continue;  // nothing finite in it
+      largest = fmax(largest, fmax(middle - unit * static_cast<double>(part.low),
+                                   unit * static_cast<double>(part.high) - middle));
     }
-  }
-  for (int64_t s = simt::thread_index(); s < sigma_count; s += kPackThreads) {
-    if (is_finite(sigmas[s])) largest = fmax(largest, unit * static_cast<double>(sigmas[s]));
   }
   const simt::Shared<double> shared(0);
   shared.store(simt::thread_index(), largest);
@@ -119,8 +142,10 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
   for (int thread = 1; thread < kPackThreads; ++thread) {
     largest = fmax(largest, shared.load(thread));
   }
+  // All samples are one point: then the bandwidth is the only length there is.
+  if (largest == 0.0) largest = unit * static_cast<double>(sigmas[0]);
   int exponent = 0;
-  if (largest > 0.0) frexp(largest, &exponent);
+  if (largest > 0.0 && largest <= DBL_MAX) frexp(largest, &exponent);
   scale->exponent = -exponent;
   scale->unit = unit;
   scale->integer_centre = pixels || integers ? 1 : 0;

@@ -4,11 +4,11 @@
 //
 //   v = unit * x - centre        unit 255 or 1; in float64
 //   v 2^a = hi + lo              two float16; a chosen for each row so that its largest element
-//                                lies in [2^14, 2^15): no overflow, and lo is a normal number for
-//                                every element down to 2^-14 of the row's largest
+//                                lies in [2^14, 2^15): no overflow, and every element down to
+//                                2^-14 of the row's largest keeps its 22 bits
 //
-// Distances are kept in units of 2^-E of v, one E for all (the samples' largest deviation and the
-// largest sigma are at most 1 in it), and of a query 2^m times further out in units of 2^(m-E):
+// Distances are kept in units of 2^-E of v, one E for all (the samples' largest deviation is at
+// most 1 in it), and of a query 2^m times further out in units of 2^(m-E):
 //
 //   d2 = query.norm + sample.norm 2^(-2m) + query.cross sample.scale (hi + lo).(hi + lo)
 //
@@ -49,9 +49,10 @@ struct alignas(16) ColumnStatistics {
   float high;
 };
 
-// Splits rows into at most 32 chunks of at least 256 for the column statistics.
+// The column statistics go over the rows in so many interleaved chunks: 8 or every row at least,
+// and up to 32 to keep a device busy.
 GANTOOL_CONSTEXPR int64_t parzen_chunks(int64_t rows) {
-  return tiles::maximum(1, tiles::minimum(32, rows / 256));
+  return tiles::maximum(tiles::minimum(8, rows), tiles::minimum(32, rows / 256));
 }
 
 // Byte offsets into the workspace.
