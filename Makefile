@@ -29,7 +29,7 @@ demo: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(SOURCES) $(wildcard tests/native/*)
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES) $(wildcard tests/native/*.cpp tests/native/*.h)
 	$(BIN)/mypy
 
 test: lint

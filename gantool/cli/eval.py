@@ -37,7 +37,7 @@ RunName = Annotated[
     typer.Argument(metavar="RUN", help="A run's number, name or folder. Default: the newest.", show_default=False),
 ]
 RunsFolder = Annotated[
-    Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_RUN)
+    Path, typer.Option("--runs-dir", "--out", help="The folder that holds the run directories.", rich_help_panel=_RUN)
 ]
 Step = Annotated[
     int | None,

@@ -37,7 +37,8 @@ DataDir = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Never download.", rich_help_panel="Data")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel="Common")]
 RunsDir = Annotated[
-    Path, typer.Option("--out", help="The folder that holds the run directories.", rich_help_panel="Common")
+    Path,
+    typer.Option("--out", "--runs-dir", help="The folder that holds the run directories.", rich_help_panel="Common"),
 ]
 
 

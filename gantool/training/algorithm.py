@@ -6,7 +6,8 @@ player's parameters at a time, so neither player's step touches the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,22 @@ class Player:
     def descend(self, loss: torch.Tensor, rates: Rates, *, keep_graph: bool = False) -> None:
         """One update along the gradient of `loss` with respect to this player's parameters alone."""
         self.optimizer.step(self.gradients(loss, keep_graph=keep_graph), rates)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No gradient is asked of this player's parameters inside.
+
+        Naming the other player's parameters in autograd.grad is not enough: a custom operator's backward would still
+        compute these gradients, only to drop them.
+        """
+        parameters = list(self.network.parameters())
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in parameters:
+                parameter.requires_grad_(True)
 
     def gradients(self, loss: torch.Tensor, *, keep_graph: bool = False) -> tuple[torch.Tensor, ...]:
         return torch.autograd.grad(loss, list(self.network.parameters()), retain_graph=keep_graph)
@@ -87,9 +104,7 @@ def alternating(game: Game, step: int, rates: Rates) -> Iteration:
         discriminator_loss = game.objective.discriminator_loss(real_logits, fake_logits)
         game.discriminator.descend(discriminator_loss, rates)
 
-    fake = game.generate(game.draw_noise(real.dtype))
-    generator_loss = game.objective.generator_loss(game.judge(fake))
-    game.generator.descend(generator_loss, rates)
+    generator_loss = _generator_step(game, game.draw_noise(real.dtype), rates)
     return _iteration(discriminator_loss, generator_loss, real_logits, fake_logits)
 
 
@@ -111,8 +126,7 @@ def generator_first(game: Game, step: int, rates: Rates) -> Iteration:
     """A lecture's order: the generator moves, then the discriminator, which sees the moved generator at the same z."""
     real = game.draw_batch(step)
     z = game.draw_noise(real.dtype)
-    generator_loss = game.objective.generator_loss(game.judge(game.generate(z)))
-    game.generator.descend(generator_loss, rates)
+    generator_loss = _generator_step(game, z, rates)
 
     with torch.no_grad():
         fake = game.generate(z)
@@ -120,6 +134,14 @@ def generator_first(game: Game, step: int, rates: Rates) -> Iteration:
     discriminator_loss = game.objective.discriminator_loss(real_logits, fake_logits)
     game.discriminator.descend(discriminator_loss, rates)
     return _iteration(discriminator_loss, generator_loss, real_logits, fake_logits)
+
+
+def _generator_step(game: Game, z: torch.Tensor, rates: Rates) -> torch.Tensor:
+    """One descent of the generator at z, the discriminator held; returns the loss."""
+    with game.discriminator.frozen():
+        loss = game.objective.generator_loss(game.judge(game.generate(z)))
+        game.generator.descend(loss, rates)
+    return loss
 
 
 def _iteration(*tensors: torch.Tensor) -> Iteration:
