@@ -2,4 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gantool.runs import load_run
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the Python API when it is first used: the command line must start without torch."""
+    if name == "load_run":
+        from gantool.runs import load_run
+
+        return load_run
+    raise AttributeError(f"module 'gantool' has no attribute {name!r}")
