@@ -19,6 +19,7 @@
 #include <cmath>
 #include <limits>
 
+#include "elements.cuh"
 #include "parzen_workspace.h"
 #include "simt.cuh"
 
@@ -39,17 +40,6 @@ struct InputRows {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-struct Float16Bits {
-  uint16_t bits;
-};
-struct BFloat16Bits {
-  uint16_t bits;
-};
-
-GANTOOL_DEVICE float to_float(float x) { return x; }
-GANTOOL_DEVICE float to_float(Float16Bits x) { return simt::from_bits(simt::Float16{}, x.bits); }
-GANTOOL_DEVICE float to_float(BFloat16Bits x) { return simt::from_bits(simt::BFloat16{}, x.bits); }
 
 GANTOOL_DEVICE bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }
 
