@@ -35,27 +35,30 @@ bool rows_aligned(const Element* data, int64_t stride, int64_t columns) {
 template <class Element>
 struct Forward {
   static void run(const MaxoutForwardProblem<Element>& problem, int64_t blocks, void* stream) {
-    simt::launch(maxout_forward_half<Element>,
-                 {blocks, kMaxoutThreads, kMaxoutForwardBytes, stream}, problem,
-                 rows_aligned(problem.x, problem.x_stride, problem.inputs),
-                 rows_aligned(problem.weight, problem.inputs, problem.inputs));
+    const bool common = problem.pieces <= tiles::kMaxoutColumns &&
+                        rows_aligned(problem.x, problem.x_stride, problem.inputs) &&
+                        rows_aligned(problem.weight, problem.inputs, problem.inputs);
+    simt::launch(common ? maxout_forward_half<Element, true> : maxout_forward_half<Element, false>,
+                 {blocks, kMaxoutThreads, kMaxoutForwardBytes, stream}, problem);
   }
 };
 
 template <>
 struct Forward<float> {
   static void run(const MaxoutForwardProblem<float>& problem, int64_t blocks, void* stream) {
-    simt::launch(maxout_forward_float32, {blocks, kMaxoutThreads, kMaxoutForwardBytes32, stream},
-                 problem);
+    simt::launch(problem.pieces > tiles::kMaxoutColumns ? maxout_forward_float32<true>
+                                                        : maxout_forward_float32<false>,
+                 {blocks, kMaxoutThreads, kMaxoutForwardBytes32, stream}, problem);
   }
 };
 
 template <class Element, bool kInput>
 struct Gradient {
   static void run(const MaxoutGradientProblem<Element>& problem, int64_t blocks, void* stream) {
-    simt::launch(maxout_gradient_half<Element, kInput>,
-                 {blocks, kMaxoutThreads, kMatrixBytes, stream}, problem,
-                 rows_aligned(problem.right, problem.right_stride, problem.inputs));
+    const bool aligned = rows_aligned(problem.right, problem.right_stride, problem.inputs);
+    simt::launch(aligned ? maxout_gradient_half<Element, kInput, true>
+                         : maxout_gradient_half<Element, kInput, false>,
+                 {blocks, kMaxoutThreads, kMatrixBytes, stream}, problem);
   }
 };
 
@@ -76,9 +79,9 @@ void forward(const MaxoutCudaShape& shape, const MaxoutCudaForward& arguments, v
   problem.bias = static_cast<const Element*>(arguments.bias);
   problem.out = static_cast<Element*>(arguments.out);
   problem.winner = arguments.winner;
-  problem.batch = shape.batch;
-  problem.inputs = shape.inputs;
-  problem.units = shape.units;
+  problem.batch = static_cast<int>(shape.batch);
+  problem.inputs = static_cast<int>(shape.inputs);
+  problem.units = static_cast<int>(shape.units);
   problem.pieces = static_cast<int>(shape.pieces);
   const int64_t blocks = tiles::ceil_divide(shape.batch, tiles::kMaxoutRows) *
                          tiles::ceil_divide(shape.units, tiles::maxout_units(shape.pieces));
@@ -90,9 +93,9 @@ void backward(const MaxoutCudaShape& shape, const MaxoutCudaBackward& arguments,
   MaxoutGradientProblem<Element> problem = {};
   problem.grad_out = static_cast<const Element*>(arguments.grad_out);
   problem.winner = arguments.winner;
-  problem.batch = shape.batch;
-  problem.inputs = shape.inputs;
-  problem.units = shape.units;
+  problem.batch = static_cast<int>(shape.batch);
+  problem.inputs = static_cast<int>(shape.inputs);
+  problem.units = static_cast<int>(shape.units);
   problem.pieces = static_cast<int>(shape.pieces);
   const int64_t outputs = shape.units * shape.pieces;
   const int64_t column_tiles = tiles::ceil_divide(shape.inputs, tiles::kMaxoutColumns);
@@ -124,6 +127,14 @@ void check_shape(const MaxoutCudaShape& shape) {
       shape.pieces > 256) {
     throw std::invalid_argument(
         "maxout needs 1 to 256 pieces and no negative size; got batch " +
+        std::to_string(shape.batch) + ", inputs " + std::to_string(shape.inputs) + ", units " +
+        std::to_string(shape.units) + ", pieces " + std::to_string(shape.pieces));
+  }
+  // Each count is an int in the kernels (elements are indexed by int64_t), with room for one tile.
+  constexpr int64_t kMost = 0x7fffffff - 1024;
+  if (shape.batch > kMost || shape.inputs > kMost || shape.units > kMost / shape.pieces) {
+    throw std::invalid_argument(
+        "maxout on CUDA takes fewer than 2^31 rows, inputs and units times pieces; got batch " +
         std::to_string(shape.batch) + ", inputs " + std::to_string(shape.inputs) + ", units " +
         std::to_string(shape.units) + ", pieces " + std::to_string(shape.pieces));
   }

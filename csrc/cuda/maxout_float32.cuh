@@ -25,17 +25,18 @@ constexpr int kMaxoutBytes32 = 2 * kBufferBytes32;
 constexpr int kMaxoutForwardBytes32 =
     kMaxoutBytes32 > kProductBytes ? kMaxoutBytes32 : kProductBytes;
 constexpr int kLoads32 = tiles::kMaxoutRows * tiles::kMaxoutDepth32 / kMaxoutThreads;
-static_assert(kLoads32 == 8 && kOperandBytes32 % 16 == 0);
+constexpr int kOuterStep32 = kMaxoutThreads / tiles::kMaxoutDepth32;
+static_assert(kLoads32 == 4 && kOperandBytes32 % 16 == 0);
 
 // Operands: element (outer, depth), zero outside. kDepthFirst says along which axis neighbouring
 // threads should go for their loads to be neighbours in memory.
 struct Rows32 {  // [outer][depth]
   static constexpr bool kDepthFirst = true;
   const float* data;
-  int64_t outers;
+  int outers;
+  int depth;
   int64_t stride;
-  int64_t depth;
-  GANTOOL_DEVICE float load(int outer, int64_t k) const {
+  GANTOOL_DEVICE float load(int outer, int k) const {
     return outer < outers && k < depth ? data[outer * stride + k] : 0.0f;
   }
 };
@@ -43,27 +44,26 @@ struct Rows32 {  // [outer][depth]
 struct Columns32 {  // [depth][outer]
   static constexpr bool kDepthFirst = false;
   const float* data;
-  int64_t outers;
+  int outers;
+  int depth;
   int64_t stride;
-  int64_t depth;
-  GANTOOL_DEVICE float load(int outer, int64_t k) const {
+  GANTOOL_DEVICE float load(int outer, int k) const {
     return outer < outers && k < depth ? data[k * stride + outer] : 0.0f;
   }
 };
 
-GANTOOL_DEVICE float expanded32(const MaxoutGradientProblem<float>& problem, int64_t row,
-                                int64_t index) {
-  const int64_t unit = index / problem.pieces;
+GANTOOL_DEVICE float expanded32(const MaxoutGradientProblem<float>& problem, int row, int index) {
+  const int unit = index / problem.pieces;
   if (row >= problem.batch || unit >= problem.units) return 0.0f;
-  const int64_t at = row * problem.units + unit;
+  const int64_t at = static_cast<int64_t>(row) * problem.units + unit;
   return problem.winner[at] == index - unit * problem.pieces ? problem.grad_out[at] : 0.0f;
 }
 
 struct ExpandedRows32 {  // E
   static constexpr bool kDepthFirst = true;
   const MaxoutGradientProblem<float>& problem;
-  int64_t begin;
-  GANTOOL_DEVICE float load(int outer, int64_t k) const {
+  int begin;
+  GANTOOL_DEVICE float load(int outer, int k) const {
     return expanded32(problem, begin + outer, k);
   }
 };
@@ -71,19 +71,29 @@ struct ExpandedRows32 {  // E
 struct ExpandedColumns32 {  // E transposed
   static constexpr bool kDepthFirst = false;
   const MaxoutGradientProblem<float>& problem;
-  int64_t begin;
-  GANTOOL_DEVICE float load(int outer, int64_t k) const {
+  int begin;
+  GANTOOL_DEVICE float load(int outer, int k) const {
     return expanded32(problem, k, begin + outer);
   }
 };
 
+// Which element of a step is thread t's i-th.
 template <class Operand>
-GANTOOL_DEVICE void fetch32(const Operand& operand, int64_t depth, float (&values)[kLoads32]) {
+GANTOOL_DEVICE int fetch_outer32(int thread, int i) {
+  return Operand::kDepthFirst ? thread / tiles::kMaxoutDepth32 + kOuterStep32 * i : thread % 128;
+}
+template <class Operand>
+GANTOOL_DEVICE int fetch_depth32(int thread, int i) {
+  return Operand::kDepthFirst ? thread % tiles::kMaxoutDepth32 : thread / 128 + 2 * i;
+}
+
+template <class Operand>
+GANTOOL_DEVICE void fetch32(const Operand& operand, int depth, float (&values)[kLoads32]) {
   const int thread = simt::thread_index();
   GANTOOL_UNROLL
   for (int i = 0; i < kLoads32; ++i) {
-    values[i] = Operand::kDepthFirst ? operand.load(thread / 16 + 16 * i, depth + thread % 16)
-                                     : operand.load(thread % 128, depth + thread / 128 + 2 * i);
+    values[i] =
+        operand.load(fetch_outer32<Operand>(thread, i), depth + fetch_depth32<Operand>(thread, i));
   }
 }
 
@@ -93,9 +103,8 @@ GANTOOL_DEVICE void deposit32(int offset, const float (&values)[kLoads32]) {
   const int thread = simt::thread_index();
   GANTOOL_UNROLL
   for (int i = 0; i < kLoads32; ++i) {
-    const int outer = Operand::kDepthFirst ? thread / 16 + 16 * i : thread % 128;
-    const int k = Operand::kDepthFirst ? thread % 16 : thread / 128 + 2 * i;
-    target.store(k * kPitch32 + outer, values[i]);
+    target.store(fetch_depth32<Operand>(thread, i) * kPitch32 + fetch_outer32<Operand>(thread, i),
+                 values[i]);
   }
 }
 
@@ -115,7 +124,7 @@ GANTOOL_DEVICE void load_eight(const simt::Shared<simt::Float4>& view, int first
 GANTOOL_DEVICE void multiply_step32(int buffer, float (&total)[8][8]) {
   const simt::Shared<simt::Float4> left(buffer), right(buffer + kOperandBytes32);
   const int row = simt::thread_index() / 16 * 4, column = simt::thread_index() % 16 * 4;
-  GANTOOL_UNROLL
+  GANTOOL_UNROLL_BY(2)  // more would not fit two blocks into the registers
   for (int k = 0; k < tiles::kMaxoutDepth32; ++k) {
     float a[8], b[8];
     load_eight(left, k * kPitch32 + row, a);
@@ -128,7 +137,7 @@ GANTOOL_DEVICE void multiply_step32(int buffer, float (&total)[8][8]) {
 
 // total = left . right over the whole depth. Ends with a barrier: the buffers are free again.
 template <class Left, class Right>
-GANTOOL_DEVICE void multiply32(const Left& left, const Right& right, int64_t depth,
+GANTOOL_DEVICE void multiply32(const Left& left, const Right& right, int depth,
                                float (&total)[8][8]) {
   GANTOOL_UNROLL
   for (int i = 0; i < 64; ++i) total[i / 8][i % 8] = 0.0f;
@@ -136,7 +145,7 @@ GANTOOL_DEVICE void multiply32(const Left& left, const Right& right, int64_t dep
   fetch32(left, 0, a);
   fetch32(right, 0, b);
   int buffer = 0;
-  for (int64_t k = 0; k < depth; k += tiles::kMaxoutDepth32) {
+  for (int k = 0; k < depth; k += tiles::kMaxoutDepth32) {
     deposit32<Left>(buffer, a);
     deposit32<Right>(buffer + kOperandBytes32, b);
     // Publishes this buffer; the other, filled next, was left by all before they came here.
@@ -151,16 +160,20 @@ GANTOOL_DEVICE void multiply32(const Left& left, const Right& right, int64_t dep
 
 GANTOOL_DEVICE int outer32(int thread_part, int i) { return i / 4 * 64 + thread_part * 4 + i % 4; }
 
-GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
+// kWide: a unit has more than 128 pieces.
+template <bool kWide>
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, kWide ? 1 : 2)
     maxout_forward_float32(MaxoutForwardProblem<float> problem) {
   const MaxoutBlock block = maxout_block(problem);
   const Rows32 x = {problem.x + block.row * problem.x_stride, problem.batch - block.row,
-                    problem.x_stride, problem.inputs};
+                    problem.inputs, problem.x_stride};
   const int y = simt::thread_index() / 16, z = simt::thread_index() % 16;
   Choice carried = {0.0f, 0};
-  for (int64_t step = 0; step < block.steps; ++step) {
-    const Rows32 weight = {problem.weight + step_begin(problem, block, step) * problem.inputs,
-                           step_columns(problem, block, step), problem.inputs, problem.inputs};
+  const int steps = kWide ? block.steps : 1;
+  for (int step = 0; step < steps; ++step) {
+    const Rows32 weight = {
+        problem.weight + static_cast<int64_t>(step_begin(problem, block, step)) * problem.inputs,
+        step_columns(problem, block, step), problem.inputs, problem.inputs};
     float total[8][8];
     multiply32(x, weight, problem.inputs, total);
     const simt::Shared<float> products(0);
@@ -170,7 +183,7 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
     }
     simt::block_barrier();
     select_pieces(problem, block, step, carried);
-    simt::block_barrier();
+    if (step + 1 < steps) simt::block_barrier();
   }
 }
 
@@ -178,26 +191,21 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
 template <bool kInput>
 GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
     maxout_gradient_float32(MaxoutGradientProblem<float> problem) {
-  const int64_t outputs = problem.units * problem.pieces;
-  const int64_t rows = kInput ? problem.batch : outputs;
-  const int64_t depth = kInput ? outputs : problem.batch;
-  const int64_t column_tiles = tiles::ceil_divide(problem.inputs, tiles::kMaxoutColumns);
-  const int64_t row = simt::block_index() / column_tiles * tiles::kMaxoutRows;
-  const int64_t column = simt::block_index() % column_tiles * tiles::kMaxoutColumns;
-  const Columns32 right = {problem.right + column, problem.inputs - column, problem.right_stride,
-                           depth};
+  const GradientBlock block = gradient_block<kInput>(problem);
+  const Columns32 right = {problem.right + block.column, problem.inputs - block.column, block.depth,
+                           problem.right_stride};
   float total[8][8];
   if (kInput) {
-    multiply32(ExpandedRows32{problem, row}, right, depth, total);
+    multiply32(ExpandedRows32{problem, block.row}, right, block.depth, total);
   } else {
-    multiply32(ExpandedColumns32{problem, row}, right, depth, total);
+    multiply32(ExpandedColumns32{problem, block.row}, right, block.depth, total);
   }
   GANTOOL_UNROLL
   for (int i = 0; i < 64; ++i) {
-    const int64_t to_row = row + outer32(simt::thread_index() / 16, i / 8);
-    const int64_t to_column = column + outer32(simt::thread_index() % 16, i % 8);
-    if (to_row < rows && to_column < problem.inputs) {
-      problem.gradient[to_row * problem.inputs + to_column] = total[i / 8][i % 8];
+    const int row = block.row + outer32(simt::thread_index() / 16, i / 8);
+    const int column = block.column + outer32(simt::thread_index() % 16, i % 8);
+    if (row < block.rows && column < problem.inputs) {
+      problem.gradient[static_cast<int64_t>(row) * problem.inputs + column] = total[i / 8][i % 8];
     }
   }
 }

@@ -29,65 +29,60 @@ GANTOOL_DEVICE void store_products(const MatrixPlace& place, const float (&total
   }
 }
 
-template <class Element>
-GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
-    maxout_forward_half(MaxoutForwardProblem<Element> problem, bool x_aligned,
-                        bool weight_aligned) {
+// kCommon: rows of both operands begin at multiples of 16 bytes and have a multiple of 8 elements,
+// and a unit has at most 128 pieces. Two blocks a multiprocessor then fit its registers.
+template <class Element, bool kCommon>
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, kCommon ? 2 : 1)
+    maxout_forward_half(MaxoutForwardProblem<Element> problem) {
   const MaxoutBlock block = maxout_block(problem);
   const MatrixPlace place = matrix_place();
-  const PlainRows<Element> x = {problem.x + block.row * problem.x_stride, problem.batch - block.row,
-                                problem.x_stride, problem.inputs, x_aligned};
+  const PlainRows<Element, kCommon> x = {problem.x + block.row * problem.x_stride,
+                                         problem.batch - block.row, problem.inputs,
+                                         problem.x_stride};
   Choice carried = {0.0f, 0};
-  for (int64_t step = 0; step < block.steps; ++step) {
-    const PlainRows<Element> weight = {
-        problem.weight + step_begin(problem, block, step) * problem.inputs,
-        step_columns(problem, block, step), problem.inputs, problem.inputs, weight_aligned};
+  const int steps = kCommon ? 1 : block.steps;
+  for (int step = 0; step < steps; ++step) {
+    const int64_t first = step_begin(problem, block, step);
+    const PlainRows<Element, kCommon> weight = {problem.weight + first * problem.inputs,
+                                                step_columns(problem, block, step), problem.inputs,
+                                                problem.inputs};
     float total[4][4][4];
     multiply_matrices<Element, false>(x, weight, problem.inputs, place, total);
     store_products(place, total);
     simt::block_barrier();
     select_pieces(problem, block, step, carried);
-    simt::block_barrier();
+    if (step + 1 < steps) simt::block_barrier();
   }
 }
 
-template <class Element>
-GANTOOL_DEVICE void store_gradient(const MatrixPlace& place, const float (&total)[4][4][4],
-                                   int64_t row_begin, int64_t rows, int64_t column_begin,
-                                   int64_t columns, Element* gradient) {
+// grad_x where kInput, else grad_weight; kAligned as for kCommon. Block: (tile of rows, tile of
+// columns of I).
+template <class Element, bool kInput, bool kAligned>
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, kAligned ? 2 : 1)
+    maxout_gradient_half(MaxoutGradientProblem<Element> problem) {
+  const GradientBlock block = gradient_block<kInput>(problem);
+  const MatrixPlace place = matrix_place();
+  const CrossRows<Element, kAligned> right = {problem.right + block.column,
+                                              problem.inputs - block.column, block.depth,
+                                              problem.right_stride};
+  float total[4][4][4];
+  if (kInput) {
+    multiply_matrices<Element, true>(ExpandedRows<Element>{problem, block.row}, right, block.depth,
+                                     place, total);
+  } else {
+    multiply_matrices<Element, true>(ExpandedColumns<Element>{problem, block.row}, right,
+                                     block.depth, place, total);
+  }
   GANTOOL_UNROLL
   for (int i = 0; i < 64; ++i) {
     const int m = i / 16, n = i / 4 % 4, part = i % 4;
-    const int64_t row = row_begin + place.down * 64 + m * 16 + part / 2 * 8 + place.lane / 4;
-    const int64_t column = column_begin + place.across * 32 + n * 8 + place.lane % 4 * 2 + part % 2;
-    if (row < rows && column < columns) {
-      from_float(total[m][n][part], gradient[row * columns + column]);
+    const int row = block.row + place.down * 64 + m * 16 + part / 2 * 8 + place.lane / 4;
+    const int column = block.column + place.across * 32 + n * 8 + place.lane % 4 * 2 + part % 2;
+    if (row < block.rows && column < problem.inputs) {
+      from_float(total[m][n][part],
+                 problem.gradient[static_cast<int64_t>(row) * problem.inputs + column]);
     }
   }
-}
-
-// grad_x where kInput, else grad_weight. Block: (tile of rows, tile of columns of I).
-template <class Element, bool kInput>
-GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
-    maxout_gradient_half(MaxoutGradientProblem<Element> problem, bool right_aligned) {
-  const int64_t outputs = problem.units * problem.pieces;
-  const int64_t rows = kInput ? problem.batch : outputs;
-  const int64_t depth = kInput ? outputs : problem.batch;
-  const int64_t column_tiles = tiles::ceil_divide(problem.inputs, tiles::kMaxoutColumns);
-  const int64_t row = simt::block_index() / column_tiles * tiles::kMaxoutRows;
-  const int64_t column = simt::block_index() % column_tiles * tiles::kMaxoutColumns;
-  const MatrixPlace place = matrix_place();
-  const CrossRows<Element> right = {problem.right + column, problem.inputs - column,
-                                    problem.right_stride, depth, right_aligned};
-  float total[4][4][4];
-  if (kInput) {
-    multiply_matrices<Element, true>(ExpandedRows<Element>{problem, row}, right, depth, place,
-                                     total);
-  } else {
-    multiply_matrices<Element, true>(ExpandedColumns<Element>{problem, row}, right, depth, place,
-                                     total);
-  }
-  store_gradient(place, total, row, rows, column, problem.inputs, problem.gradient);
 }
 
 }  // namespace gantool

@@ -7,8 +7,8 @@
 // different banks.
 //
 // A loader begins the copy of its operand for one stage. PlainRows and CrossRows copy by cp.async
-// where rows are aligned to 16 bytes and by single elements elsewhere. The two expanded loaders
-// make the gradient of the pieces,
+// where rows are aligned to 16 bytes (kAligned) and by single elements elsewhere. The two expanded
+// loaders make the gradient of the pieces,
 //
 //   E[b, (u, p)] = grad_out[b, u] if winner[b, u] = p, else 0,
 //
@@ -43,62 +43,60 @@ GANTOOL_DEVICE void store_chunk(const simt::Shared<uint32_t>& target, int word,
 }
 
 // Copies elements [column, column + 8) of one row, or zeros where they lie outside.
-template <class Element>
+template <bool kAligned, class Element>
 GANTOOL_DEVICE void copy_chunk(const simt::Shared<uint32_t>& target, int word, const Element* row,
-                               bool row_inside, int64_t column, int64_t columns, bool aligned) {
-  if (aligned) {
+                               bool row_inside, int column, int columns) {
+  if constexpr (kAligned) {
     const bool inside = row_inside && column < columns;
     simt::copy_async(target, word, inside ? row + column : row, inside);
-    return;
+  } else {
+    uint16_t bits[kChunk] = {};
+    for (int i = 0; i < kChunk; ++i) {
+      if (row_inside && column + i < columns) bits[i] = row[column + i].bits;
+    }
+    store_chunk(target, word, bits);
   }
-  uint16_t bits[kChunk];
-  for (int i = 0; i < kChunk; ++i) {
-    bits[i] = row_inside && column + i < columns ? row[column + i].bits : uint16_t{0};
-  }
-  store_chunk(target, word, bits);
 }
 
 // Rows [first, first + 128) of a row-major matrix, as [row][depth].
-template <class Element>
+template <class Element, bool kAligned>
 struct PlainRows {
   const Element* data;  // of the first row
-  int64_t rows;         // from there to the last
+  int rows;             // from there to the last
+  int depth;
   int64_t stride;
-  int64_t depth;
-  bool aligned;
 
-  GANTOOL_DEVICE void begin(int offset, int64_t depth_begin) const {
+  GANTOOL_DEVICE void begin(int offset, int depth_begin) const {
     const simt::Shared<uint32_t> target(offset);
     GANTOOL_UNROLL
     for (int i = 0; i < 2; ++i) {
       const int chunk = i * kMaxoutThreads + simt::thread_index();
       const int row = chunk / 4;
       const bool inside = row < rows;
-      copy_chunk(target, narrow_word(row, chunk % 4), inside ? data + row * stride : data, inside,
-                 depth_begin + chunk % 4 * kChunk, depth, aligned);
+      copy_chunk<kAligned>(target, narrow_word(row, chunk % 4), inside ? data + row * stride : data,
+                           inside, depth_begin + chunk % 4 * kChunk, depth);
     }
   }
 };
 
 // Columns [first, first + 128) of a row-major matrix whose rows are the depth, as [depth][column].
-template <class Element>
+template <class Element, bool kAligned>
 struct CrossRows {
   const Element* data;  // of the first column
-  int64_t columns;      // from there to the last
+  int columns;          // from there to the last
+  int depth;
   int64_t stride;
-  int64_t depth;
-  bool aligned;
 
-  GANTOOL_DEVICE void begin(int offset, int64_t depth_begin) const {
+  GANTOOL_DEVICE void begin(int offset, int depth_begin) const {
     const simt::Shared<uint32_t> target(offset);
     GANTOOL_UNROLL
     for (int i = 0; i < 2; ++i) {
       const int chunk = i * kMaxoutThreads + simt::thread_index();
       const int row = chunk / 16;
       const bool inside = depth_begin + row < depth;
-      copy_chunk(target, wide_word(row, chunk % 16),
-                 inside ? data + (depth_begin + row) * stride : data, inside, chunk % 16 * kChunk,
-                 columns, aligned);
+      copy_chunk<kAligned>(target, wide_word(row, chunk % 16),
+                           inside ? data + (depth_begin + row) * stride : data, inside,
+                           chunk % 16 * kChunk, columns);
     }
   }
 };
@@ -107,20 +105,20 @@ struct CrossRows {
 template <class Element>
 struct ExpandedRows {
   const MaxoutGradientProblem<Element>& problem;
-  int64_t row_begin;
+  int row_begin;
 
-  GANTOOL_DEVICE void begin(int offset, int64_t depth_begin) const {
+  GANTOOL_DEVICE void begin(int offset, int depth_begin) const {
     const simt::Shared<uint32_t> target(offset);
     for (int i = 0; i < 2; ++i) {
       const int chunk = i * kMaxoutThreads + simt::thread_index();
-      const int64_t row = row_begin + chunk / 4;
-      const int64_t index = depth_begin + chunk % 4 * kChunk;
+      const int row = row_begin + chunk / 4;
+      const int index = depth_begin + chunk % 4 * kChunk;
+      const int64_t at = static_cast<int64_t>(row) * problem.units;
       uint16_t bits[kChunk] = {};
-      int64_t unit = index / problem.pieces;
-      int piece = static_cast<int>(index - unit * problem.pieces);
+      int unit = index / problem.pieces;
+      int piece = index - unit * problem.pieces;
       for (int k = 0; k < kChunk && row < problem.batch && unit < problem.units; ++k) {
-        const int64_t at = row * problem.units + unit;
-        if (problem.winner[at] == piece) bits[k] = problem.grad_out[at].bits;
+        if (problem.winner[at + unit] == piece) bits[k] = problem.grad_out[at + unit].bits;
         if (++piece == problem.pieces) {
           piece = 0;
           ++unit;
@@ -135,19 +133,18 @@ struct ExpandedRows {
 template <class Element>
 struct ExpandedColumns {
   const MaxoutGradientProblem<Element>& problem;
-  int64_t row_begin;  // first (u, p)
+  int row_begin;  // first (u, p)
 
-  GANTOOL_DEVICE void begin(int offset, int64_t depth_begin) const {
+  GANTOOL_DEVICE void begin(int offset, int depth_begin) const {
     const simt::Shared<uint32_t> target(offset);
     for (int i = 0; i < 2; ++i) {
       const int chunk = i * kMaxoutThreads + simt::thread_index();
-      const int64_t index = row_begin + chunk / 4;
-      const int64_t unit = index / problem.pieces;
-      const auto piece = static_cast<int>(index - unit * problem.pieces);
-      const int64_t first = depth_begin + chunk % 4 * kChunk;
+      const int index = row_begin + chunk / 4;
+      const int unit = index / problem.pieces, piece = index - unit * problem.pieces;
+      const int first = depth_begin + chunk % 4 * kChunk;
       uint16_t bits[kChunk] = {};
       for (int k = 0; k < kChunk && first + k < problem.batch && unit < problem.units; ++k) {
-        const int64_t at = (first + k) * problem.units + unit;
+        const int64_t at = static_cast<int64_t>(first + k) * problem.units + unit;
         if (problem.winner[at] == piece) bits[k] = problem.grad_out[at].bits;
       }
       store_chunk(target, narrow_word(chunk / 4, chunk % 4), bits);
@@ -203,11 +200,11 @@ GANTOOL_DEVICE void multiply_matrix_stage(int offset, const MatrixPlace& place,
 
 // total = left . right over the whole depth. Ends with a barrier: the stages are free again.
 template <class Element, bool kCross, class Left, class Right>
-GANTOOL_DEVICE void multiply_matrices(const Left& left, const Right& right, int64_t depth,
+GANTOOL_DEVICE void multiply_matrices(const Left& left, const Right& right, int depth,
                                       const MatrixPlace& place, float (&total)[4][4][4]) {
   constexpr int kAhead = tiles::kMaxoutStages - 1;
-  const int64_t steps = tiles::ceil_divide(depth, tiles::kMaxoutDepth);
-  const auto begin = [&](int stage, int64_t step) {
+  const int steps = depth / tiles::kMaxoutDepth + (depth % tiles::kMaxoutDepth != 0 ? 1 : 0);
+  const auto begin = [&](int stage, int step) {
     if (step < steps) {
       left.begin(stage * kMatrixStageBytes, step * tiles::kMaxoutDepth);
       right.begin(stage * kMatrixStageBytes + kOperandBytes, step * tiles::kMaxoutDepth);
@@ -218,7 +215,7 @@ GANTOOL_DEVICE void multiply_matrices(const Left& left, const Right& right, int6
   for (int i = 0; i < 64; ++i) total[i / 16][i / 4 % 4][i % 4] = 0.0f;
   for (int stage = 0; stage < kAhead; ++stage) begin(stage, stage);
   int stage = 0;
-  for (int64_t step = 0; step < steps; ++step) {
+  for (int step = 0; step < steps; ++step) {
     // This stage has landed for every thread, and all have left the one before it.
     simt::copy_async_wait<kAhead - 1>();
     simt::block_barrier();

@@ -23,9 +23,9 @@ struct MaxoutForwardProblem {
   const Element* bias;    // [U P]
   Element* out;           // [B, U]
   uint8_t* winner;        // [B, U]
-  int64_t batch;
-  int64_t inputs;
-  int64_t units;
+  int batch;
+  int inputs;
+  int units;
   int pieces;
 };
 
@@ -36,41 +36,42 @@ struct MaxoutGradientProblem {
   const Element* right;     // the other factor: weight [U P, I] or x [B, I]
   int64_t right_stride;
   Element* gradient;  // [B, I] or [U P, I]
-  int64_t batch;
-  int64_t inputs;
-  int64_t units;
+  int batch;
+  int inputs;
+  int units;
   int pieces;
 };
 
 // One block's part of the forward pass: 128 rows by the units whose pieces fill a tile of columns.
 struct MaxoutBlock {
-  int64_t row;    // first of its rows
-  int64_t unit;   // first of its units
-  int units;      // how many
-  int64_t steps;  // tiles of columns, more than one only where one unit has more than 128 pieces
+  int row;    // first of its rows
+  int unit;   // first of its units
+  int units;  // how many
+  int steps;  // tiles of columns; several only where one unit has more than 128 pieces
 };
 
 template <class Element>
 GANTOOL_DEVICE MaxoutBlock maxout_block(const MaxoutForwardProblem<Element>& problem) {
-  const int64_t row_tiles = tiles::ceil_divide(problem.batch, tiles::kMaxoutRows);
-  const int64_t width = tiles::maxout_units(problem.pieces);
-  const int64_t unit = simt::block_index() / row_tiles * width;
-  return {simt::block_index() % row_tiles * tiles::kMaxoutRows, unit,
-          static_cast<int>(tiles::minimum(width, problem.units - unit)),
-          tiles::maxout_steps(problem.pieces)};
+  const auto row_tiles = static_cast<int>(tiles::ceil_divide(problem.batch, tiles::kMaxoutRows));
+  const auto width = static_cast<int>(tiles::maxout_units(problem.pieces));
+  const auto block = static_cast<int>(simt::block_index());
+  const int unit = block / row_tiles * width;
+  const int left = problem.units - unit;
+  return {block % row_tiles * tiles::kMaxoutRows, unit, width < left ? width : left,
+          static_cast<int>(tiles::maxout_steps(problem.pieces))};
 }
 
 // First row of `weight`, and how many, for one step of a block.
 template <class Element>
-GANTOOL_DEVICE int64_t step_begin(const MaxoutForwardProblem<Element>& problem,
-                                  const MaxoutBlock& block, int64_t step) {
+GANTOOL_DEVICE int step_begin(const MaxoutForwardProblem<Element>& problem,
+                              const MaxoutBlock& block, int step) {
   return block.unit * problem.pieces + step * tiles::kMaxoutColumns;
 }
 template <class Element>
-GANTOOL_DEVICE int64_t step_columns(const MaxoutForwardProblem<Element>& problem,
-                                    const MaxoutBlock& block, int64_t step) {
-  return tiles::minimum(tiles::kMaxoutColumns, static_cast<int64_t>(block.units) * problem.pieces -
-                                                   step * tiles::kMaxoutColumns);
+GANTOOL_DEVICE int step_columns(const MaxoutForwardProblem<Element>& problem,
+                                const MaxoutBlock& block, int step) {
+  const int left = block.units * problem.pieces - step * tiles::kMaxoutColumns;
+  return left < tiles::kMaxoutColumns ? left : tiles::kMaxoutColumns;
 }
 
 struct Choice {
@@ -90,9 +91,9 @@ GANTOOL_DEVICE void compare(Choice& best, float value, int piece) {
 // thread's choice from one step to the next.
 template <class Element>
 GANTOOL_DEVICE void select_pieces(const MaxoutForwardProblem<Element>& problem,
-                                  const MaxoutBlock& block, int64_t step, Choice& carried) {
+                                  const MaxoutBlock& block, int step, Choice& carried) {
   const simt::Shared<float> products(0);
-  const auto columns = static_cast<int>(step_columns(problem, block, step));
+  const int columns = step_columns(problem, block, step);
   const int pieces = problem.pieces < tiles::kMaxoutColumns ? problem.pieces : columns;
   const Element* const bias = problem.bias + step_begin(problem, block, step);
   for (int pair = simt::thread_index(); pair < tiles::kMaxoutRows * block.units;
@@ -100,7 +101,7 @@ GANTOOL_DEVICE void select_pieces(const MaxoutForwardProblem<Element>& problem,
     const int row = pair / block.units, unit = pair % block.units;
     if (block.row + row >= problem.batch) return;
     const int first = row * kProductPitch + unit * pieces;
-    const int first_piece = static_cast<int>(step) * tiles::kMaxoutColumns;
+    const int first_piece = step * tiles::kMaxoutColumns;
     Choice best = carried;
     for (int p = 0; p < pieces; ++p) {
       const float value = products.load(first + p) + to_float(bias[unit * pieces + p]);
@@ -112,10 +113,28 @@ GANTOOL_DEVICE void select_pieces(const MaxoutForwardProblem<Element>& problem,
     }
     carried = best;
     if (step + 1 < block.steps) continue;
-    const int64_t index = (block.row + row) * problem.units + block.unit + unit;
+    const int64_t index = static_cast<int64_t>(block.row + row) * problem.units + block.unit + unit;
     from_float(best.value, problem.out[index]);
     problem.winner[index] = static_cast<uint8_t>(best.piece);
   }
+}
+
+// One block's part of grad_x (kInput) or grad_weight: 128 rows by 128 columns, summed over `depth`.
+struct GradientBlock {
+  int row;
+  int column;
+  int rows;
+  int depth;
+};
+
+template <bool kInput, class Element>
+GANTOOL_DEVICE GradientBlock gradient_block(const MaxoutGradientProblem<Element>& problem) {
+  const int outputs = problem.units * problem.pieces;
+  const auto column_tiles =
+      static_cast<int>(tiles::ceil_divide(problem.inputs, tiles::kMaxoutColumns));
+  const auto block = static_cast<int>(simt::block_index());
+  return {block / column_tiles * tiles::kMaxoutRows, block % column_tiles * tiles::kMaxoutColumns,
+          kInput ? problem.batch : outputs, kInput ? outputs : problem.batch};
 }
 
 // grad_bias[u, p] = sum over the rows b that p won of grad_out[b, u]. A block takes 32 (u, p), each
@@ -128,13 +147,12 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 2)
     maxout_bias_gradient(MaxoutGradientProblem<Element> problem) {
   const int column = simt::thread_index() % kBiasColumns;
   const int share = simt::thread_index() / kBiasColumns;
-  const int64_t index = simt::block_index() * kBiasColumns + column;
+  const int index = static_cast<int>(simt::block_index()) * kBiasColumns + column;
   const bool inside = index < problem.units * problem.pieces;
-  const int64_t unit = inside ? index / problem.pieces : 0;
-  const auto piece = static_cast<int>(index % problem.pieces);
+  const int unit = inside ? index / problem.pieces : 0, piece = index % problem.pieces;
   float sum = 0.0f;
-  for (int64_t row = share; inside && row < problem.batch; row += kBiasShares) {
-    const int64_t at = row * problem.units + unit;
+  for (int row = share; inside && row < problem.batch; row += kBiasShares) {
+    const int64_t at = static_cast<int64_t>(row) * problem.units + unit;
     if (problem.winner[at] == piece) sum += to_float(problem.grad_out[at]);
   }
   const simt::Shared<float> sums(0);

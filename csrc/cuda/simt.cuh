@@ -6,7 +6,8 @@
 //
 // The words (one-dimensional grids and blocks, warps of 32 threads):
 //
-//   GANTOOL_KERNEL GANTOOL_DEVICE GANTOOL_LAUNCH_BOUNDS(threads, blocks) GANTOOL_UNROLL
+//   GANTOOL_KERNEL GANTOOL_DEVICE GANTOOL_LAUNCH_BOUNDS(threads, blocks)
+//   GANTOOL_UNROLL GANTOOL_UNROLL_BY(n)
 //   thread_index() block_index() block_count()
 //   block_barrier()           every thread of the block arrives before any goes on
 //   warp_barrier()            the same for a warp

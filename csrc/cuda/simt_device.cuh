@@ -11,6 +11,8 @@
 #define GANTOOL_DEVICE __device__ __forceinline__
 #define GANTOOL_LAUNCH_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
 #define GANTOOL_UNROLL _Pragma("unroll")
+#define GANTOOL_STRING(text) #text
+#define GANTOOL_UNROLL_BY(n) _Pragma(GANTOOL_STRING(unroll n))
 
 namespace gantool::simt {
 

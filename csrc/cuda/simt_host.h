@@ -21,6 +21,7 @@
 #define GANTOOL_DEVICE inline
 #define GANTOOL_LAUNCH_BOUNDS(threads, blocks)
 #define GANTOOL_UNROLL
+#define GANTOOL_UNROLL_BY(n)
 
 namespace gantool::simt {
 

@@ -106,7 +106,7 @@ constexpr int kMaxoutRows = 128;     // rows of the output of one block
 constexpr int kMaxoutColumns = 128;  // columns of it
 constexpr int kMaxoutDepth = 32;     // of one pipeline stage, 16-bit elements
 constexpr int kMaxoutStages = 3;
-constexpr int kMaxoutDepth32 = 16;  // of one step, float32 elements
+constexpr int kMaxoutDepth32 = 8;  // of one step, float32 elements
 
 // Units whose pieces all lie in one tile of columns; with more pieces than columns a tile holds
 // one unit and the block walks over its pieces in several steps.
