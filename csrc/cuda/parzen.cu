@@ -12,7 +12,7 @@
 // Bytes: each input twice, operands of 4 (N + M) D bytes written once and re-read from level 2 by
 // the sweep; operations: up to 6 N M D in the products.
 //
-// Compiled for sm_80 and sm_90a without spills: sweep_samples takes REGISTERS registers and 99,904
+// Compiled for sm_80 and sm_90a without spills: sweep_samples takes 255 registers and 101,184
 // bytes of shared memory, one block a multiprocessor. It has been compiled for those processors and
 // run through the host model; no figure of its speed on a GPU is known.
 #include <cmath>
@@ -178,10 +178,11 @@ void run_tensor_cores(const Call& call) {
   problem.sample_rows = at<SampleRow>(call.workspace, call.layout.sample_rows);
   problem.query_operand = at<unsigned char>(call.workspace, call.layout.query_operand);
   problem.sample_operand = at<unsigned char>(call.workspace, call.layout.sample_operand);
-  problem.depth_blocks = parzen_depth_blocks(a.dimension);
-  problem.query_tiles = call.plan.query_tiles;
-  problem.sample_tiles = call.plan.sample_tiles;
-  problem.splits = call.plan.splits;
+  problem.depth_blocks = static_cast<int>(parzen_depth_blocks(a.dimension));
+  problem.wrap_depth = (tiles::kStages - 1) % problem.depth_blocks + 1;
+  problem.query_tiles = static_cast<int>(call.plan.query_tiles);
+  problem.sample_tiles = static_cast<int>(call.plan.sample_tiles);
+  problem.splits = static_cast<int>(call.plan.splits);
   // The largest term is 1; M terms below 2^-24 / M together stay under its last bit.
   problem.negligible_bits = 24.0f + std::log2(static_cast<float>(a.sample_count));
   problem.partial = at<float>(call.workspace, call.layout.partial);
@@ -206,9 +207,9 @@ void run_float64(const Call& call) {
   problem.sample_count = a.sample_count;
   problem.sample_stride = a.sample_stride;
   problem.dimension = a.dimension;
-  problem.query_tiles = call.plan.query_tiles;
-  problem.sample_tiles = call.plan.sample_tiles;
-  problem.splits = call.plan.splits;
+  problem.query_tiles = static_cast<int>(call.plan.query_tiles);
+  problem.sample_tiles = static_cast<int>(call.plan.sample_tiles);
+  problem.splits = static_cast<int>(call.plan.splits);
   problem.partial = at<double>(call.workspace, call.layout.partial);
   for_each_pass(call, [&](int64_t first, int count) {
     problem.sigmas = static_cast<const double*>(a.sigmas) + first;
@@ -252,6 +253,17 @@ void parzen_log_density_cuda(const ParzenCudaArguments& arguments, void* workspa
   const tiles::ParzenPlan plan =
       plan_for(arguments.element, arguments.query_count, arguments.sample_count,
                arguments.sigma_count, multiprocessors);
+  // Tiles and stages are counted in int by the kernels (elements are indexed by int64_t).
+  constexpr int64_t kMost = 0x7fffffff;
+  const int64_t depth_blocks = parzen_depth_blocks(arguments.dimension);
+  if (depth_blocks > kMost || plan.sample_tiles > kMost / depth_blocks ||
+      plan.query_tiles > kMost / plan.splits / 64) {
+    throw std::invalid_argument(
+        "parzen_log_density on CUDA: " + std::to_string(arguments.query_count) + " queries, " +
+        std::to_string(arguments.sample_count) + " samples, dimension " +
+        std::to_string(arguments.dimension) +
+        " are too many for one call; split the queries or the samples");
+  }
   const bool float64 = arguments.element == CudaElement::kFloat64;
   const Call call{arguments, plan,
                   parzen_layout(plan, arguments.sample_count, arguments.dimension, float64),

@@ -38,9 +38,9 @@ struct Parzen64Problem {
   int64_t dimension;
   const double* sigmas;  // of this pass
   int sigma_count;
-  int64_t query_tiles;
-  int64_t sample_tiles;
-  int64_t splits;
+  int query_tiles;
+  int sample_tiles;
+  int splits;
   double* partial;  // [splits, 1 + sigma_count, 64 query_tiles]
 };
 
@@ -106,29 +106,30 @@ GANTOOL_DEVICE void absorb_row64(const Parzen64Problem& problem, int row, const 
 }
 
 GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kThreads64, 1) sweep_samples64(Parzen64Problem problem) {
-  const tiles::ParzenBlock block =
-      tiles::parzen_block(simt::block_index(), problem.query_tiles, problem.splits);
+  const tiles::ParzenBlock block = tiles::parzen_block(static_cast<int>(simt::block_index()),
+                                                       problem.query_tiles, problem.splits);
   const simt::Shared<double> sums(kSumOffset64);
   const int row = simt::thread_index() / kLanes64 * 4, lane = simt::thread_index() % kLanes64;
+  const int64_t first_query = static_cast<int64_t>(block.query_tile) * tiles::kQueryTile64;
   double least[4] = {DBL_MAX, DBL_MAX, DBL_MAX, DBL_MAX};
   for (int i = 0; i < 4; ++i) sums.store((row + i) * tiles::kSigmaLimit64 + lane, 0.0);
 
-  int64_t tile = tiles::parzen_split_begin(block.split, problem.splits, problem.sample_tiles);
-  const int64_t end =
-      tiles::parzen_split_begin(block.split + 1, problem.splits, problem.sample_tiles);
+  int tile = tiles::parzen_split_begin(block.split, problem.splits, problem.sample_tiles);
+  const int end = tiles::parzen_split_begin(block.split + 1, problem.splits, problem.sample_tiles);
   for (; tile < end; ++tile) {
     double d2[4][4] = {};
-    distances64(problem, block.query_tile * tiles::kQueryTile64, tile * tiles::kSampleTile64, d2);
+    distances64(problem, first_query, static_cast<int64_t>(tile) * tiles::kSampleTile64, d2);
     for (int i = 0; i < 16; ++i) {
-      const int64_t sample = tile * tiles::kSampleTile64 + lane + kLanes64 * (i % 4);
+      const int64_t sample =
+          static_cast<int64_t>(tile) * tiles::kSampleTile64 + lane + kLanes64 * (i % 4);
       if (sample >= problem.sample_count) d2[i / 4][i % 4] = kOutside64;
     }
     for (int i = 0; i < 4; ++i) absorb_row64(problem, row + i, d2[i], least[i]);
   }
 
-  const int64_t pitch = problem.query_tiles * tiles::kQueryTile64;
-  double* const partial = problem.partial + block.split * (1 + problem.sigma_count) * pitch +
-                          block.query_tile * tiles::kQueryTile64 + row;
+  const int64_t pitch = static_cast<int64_t>(problem.query_tiles) * tiles::kQueryTile64;
+  double* const partial =
+      problem.partial + block.split * (1 + problem.sigma_count) * pitch + first_query + row;
   for (int i = 0; i < 4; ++i) {
     if (lane == 0) partial[i] = least[i];
     if (lane >= problem.sigma_count) continue;

@@ -1,77 +1,68 @@
-// The kernel that sweeps tiles of queries over the samples; its stages are in parzen_tile.cuh.
+// The kernel that sweeps tiles of queries over the samples; its stages are in parzen_tile.cuh and
+// parzen_sums.cuh.
 #pragma once
 
+#include "parzen_sums.cuh"
 #include "parzen_tile.cuh"
 
 namespace gantool {
 
-// Walks the stages of one block. Registers are dear here: counts of tiles and of depth blocks are
-// int (a count beyond it would need 2^39 samples, or 2^35 columns), and where the stages lie is two
-// addresses.
+// Where the next stage to be copied lies, for one thread.
 struct StageCursor {
-  int tile;
-  int block;
   const unsigned char* query;
   const unsigned char* sample;
 
-  GANTOOL_DEVICE void advance(int blocks) {
-    sample += 2 * kSampleTermBytes;  // tiles of samples follow each other without a gap
-    query += 2 * kQueryTermBytes;
-    if (++block < blocks) return;
-    block = 0;
-    query -= static_cast<int64_t>(blocks) * (2 * kQueryTermBytes);
-    ++tile;
-  }
-};
-
-template <bool kQueryLow, bool kSampleLow>
-GANTOOL_DEVICE void sweep(const ParzenTileProblem& problem) {
-  const tiles::ParzenBlock block =
-      tiles::parzen_block(simt::block_index(), problem.query_tiles, problem.splits);
-  const auto begin = static_cast<int>(
-      tiles::parzen_split_begin(block.split, problem.splits, problem.sample_tiles));
-  const auto end = static_cast<int>(
-      tiles::parzen_split_begin(block.split + 1, problem.splits, problem.sample_tiles));
-  const auto blocks = static_cast<int>(problem.depth_blocks);
-  const QueryRow* const queries = problem.query_rows + block.query_tile * tiles::kQueryTile;
-  const WarpPlace place = warp_place();
-  float total[kRowTiles][kColumnTiles][4] = {};
-  begin_sums(problem, place);
-
-  StageCursor ahead{
-      begin, 0,
-      problem.query_operand + block.query_tile * problem.depth_blocks * (2 * kQueryTermBytes),
-      problem.sample_operand + begin * problem.depth_blocks * (2 * kSampleTermBytes)};
-  for (int stage = 0; stage < tiles::kStages - 1; ++stage) {
-    if (ahead.tile < end) {
-      begin_stage<kQueryLow, kSampleLow>(stage, ahead.query, ahead.sample);
-      ahead.advance(blocks);
+  // Begins the copy of the next stage, if there is one, and closes a group of copies in any case.
+  // `wrap`: it is the last of the depth blocks, after which the query's begin again.
+  template <bool kQueryLow, bool kSampleLow>
+  GANTOOL_DEVICE void begin(int stage, bool more, bool wrap, int blocks) {
+    if (more) {
+      begin_stage<kQueryLow, kSampleLow>(stage, query, sample);
+      sample += 2 * kSampleTermBytes;  // tiles of samples follow each other without a gap
+      query += 2 * kQueryTermBytes;
+      if (wrap) query -= static_cast<int64_t>(blocks) * (2 * kQueryTermBytes);
     }
     simt::copy_async_commit();
   }
-  int stage = 0;
-  for (int tile = begin; tile < end; ++tile) {
-    for (int depth = 0; depth < blocks; ++depth) {
-      // This stage has landed for every thread, and all have left the one before it, which is
-      // filled next.
-      simt::copy_async_wait<tiles::kStages - 2>();
-      simt::block_barrier();
-      if (ahead.tile < end) {
-        begin_stage<kQueryLow, kSampleLow>(stage == 0 ? tiles::kStages - 1 : stage - 1, ahead.query,
-                                           ahead.sample);
-        ahead.advance(blocks);
-      }
-      simt::copy_async_commit();
-      multiply_stage<kQueryLow, kSampleLow>(stage, place, total);
-      stage = stage + 1 == tiles::kStages ? 0 : stage + 1;
-    }
-    absorb_tile(problem, place, queries,
-                problem.sample_rows + static_cast<int64_t>(tile) * tiles::kSampleTile, total);
+};
+
+// Registers are dear in the loop: the products need nearly all of them. It counts stages alone, and
+// what is needed once a tile, or at the end, is computed again or lies in shared memory.
+template <bool kQueryLow, bool kSampleLow>
+GANTOOL_DEVICE void sweep(const ParzenTileProblem& problem) {
+  const tiles::ParzenBlock block = tiles::parzen_block(static_cast<int>(simt::block_index()),
+                                                       problem.query_tiles, problem.splits);
+  const int begin = tiles::parzen_split_begin(block.split, problem.splits, problem.sample_tiles);
+  const int end = tiles::parzen_split_begin(block.split + 1, problem.splits, problem.sample_tiles);
+  const int blocks = problem.depth_blocks;
+  const WarpPlace place = warp_place();
+  begin_sums(problem, place, block, end);
+
+  const int64_t row_bytes = static_cast<int64_t>(blocks) * (2 * tiles::kDepth * 2);
+  const int64_t first_query = static_cast<int64_t>(block.query_tile) * tiles::kQueryTile;
+  const int64_t first_sample = static_cast<int64_t>(begin) * tiles::kSampleTile;
+  StageCursor ahead{problem.query_operand + first_query * row_bytes + simt::thread_index() * 16,
+                    problem.sample_operand + first_sample * row_bytes + simt::thread_index() * 16};
+  constexpr int kAhead = tiles::kStages - 1;
+  int left = (end - begin) * blocks;  // stages to multiply
+  for (int stage = 0; stage < kAhead; ++stage) {
+    ahead.begin<kQueryLow, kSampleLow>(stage, stage < left, (stage + 1) % blocks == 0, blocks);
   }
-  const int64_t pitch = problem.query_tiles * tiles::kQueryTile;
-  float* const partial = problem.partial + block.split * (1 + problem.sigma_count) * pitch +
-                         block.query_tile * tiles::kQueryTile;
-  finish_sums(problem, queries, partial, pitch);
+  float total[kRowTiles][kColumnTiles][4] = {};
+  int stage = 0;
+  for (int depth = blocks; left > 0; --left) {
+    // This stage has landed for every thread, and all have left the one before it, filled next.
+    simt::copy_async_wait<kAhead - 1>();
+    simt::block_barrier();
+    ahead.begin<kQueryLow, kSampleLow>(stage == 0 ? kAhead : stage - 1, left > kAhead,
+                                       depth == problem.wrap_depth, blocks);
+    multiply_stage<kQueryLow, kSampleLow>(stage, place, total);
+    stage = stage == kAhead ? 0 : stage + 1;
+    if (--depth > 0) continue;
+    depth = blocks;
+    absorb_tile(problem, place, (left - 1) / blocks, total);
+  }
+  finish_sums(problem);
 }
 
 // Which terms are needed is known on the device only, and the same for every block.

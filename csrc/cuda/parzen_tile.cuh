@@ -23,8 +23,8 @@
 // multiply-adds. Epilogue for each distance: about 4 operations, then 4 (one of them ex2) for each
 // bandwidth whose terms can matter to the sum: a warp skips eight rows by 64 columns at a time.
 //
-// Shared memory: 72 KB of stages, 25.5 KB of sums for 11 bandwidths and of minima: 99,904 bytes in
-// all, which every processor from sm_80 on lends. One block a multiprocessor.
+// Shared memory: 72 KB of stages, 24.8 KB of sums for 11 bandwidths and of minima, 2 KB of queries:
+// 101,184 bytes in all, which every processor from sm_80 on lends. One block a multiprocessor.
 #pragma once
 
 #include <cfloat>
@@ -46,13 +46,17 @@ constexpr int kColumnTiles = kWarpColumns / 8;
 constexpr int kQueryTermBytes = tiles::kQueryTile * tiles::kDepth * 2;
 constexpr int kSampleTermBytes = tiles::kSampleTile * tiles::kDepth * 2;
 constexpr int kStageBytes = 2 * (kQueryTermBytes + kSampleTermBytes);
-constexpr int kSumPitch = tiles::kQueryTile + 8;  // four owners of a row fall in different banks
+constexpr int kSumPitch = tiles::kQueryTile + 4;  // four owners of a row fall in different banks
 constexpr int kSumRows = tiles::kSigmaLimit + 1;  // the last holds the minima
 constexpr int kSumBytes = kWarpsAcross * kSumRows * kSumPitch * 4;
 constexpr int kLeastRow = tiles::kSigmaLimit;
 constexpr int kSumOffset = tiles::kStages * kStageBytes;
 constexpr int kSigmaOffset = kSumOffset + kSumBytes;
-constexpr int kTileSharedBytes = kSigmaOffset + 16 * 4;
+constexpr int kPartialOffset = kSigmaOffset + 12 * 4;  // beside at most 12 rates
+constexpr int kEndOffset = kSigmaOffset + 14 * 4;
+constexpr int kQueryOffset = kSigmaOffset + 16 * 4;
+constexpr int kTileSharedBytes =
+    kQueryOffset + tiles::kQueryTile * static_cast<int>(sizeof(QueryRow));
 
 constexpr double kHalfLog2E = 0.72134752044448170368;
 
@@ -60,7 +64,7 @@ static_assert(kTileThreads == kWarpsDown * kWarpsAcross * simt::kWarp);
 static_assert(kQueryTermBytes == kTileThreads * 16, "one 16-byte copy a thread and term");
 static_assert(kSampleTermBytes == 2 * kTileThreads * 16, "two 16-byte copies a thread and term");
 static_assert(kRowTiles == 4 && kColumnTiles == 8, "64 by 64 a warp");
-static_assert(tiles::kSigmaLimit <= 16);
+static_assert(tiles::kSigmaLimit <= 12 && sizeof(QueryRow) == 16);
 static_assert(kTileSharedBytes <= tiles::kSharedBytesEverywhere);
 
 struct ParzenTileProblem {
@@ -71,10 +75,11 @@ struct ParzenTileProblem {
   const unsigned char* sample_operand;
   const float* sigmas;  // of this pass
   int sigma_count;
-  int64_t depth_blocks;
-  int64_t query_tiles;
-  int64_t sample_tiles;
-  int64_t splits;
+  int depth_blocks;
+  int wrap_depth;  // depth blocks left in a tile when the copies ahead reach the last of them
+  int query_tiles;
+  int sample_tiles;
+  int splits;
   float negligible_bits;  // a term below 2^-this of the largest is left out of the sum
   float* partial;         // [splits, 1 + sigma_count, 128 query_tiles]
 };
@@ -90,21 +95,21 @@ GANTOOL_DEVICE WarpPlace warp_place() {
   return {warp / kWarpsAcross, warp % kWarpsAcross, simt::thread_index() % simt::kWarp};
 }
 
-// Begins the copy of one stage: `query` and `sample` are its two terms each, hi then lo.
+// Begins the copy of one stage: `query` and `sample` are this thread's first 16 bytes of two terms
+// each, hi then lo.
 template <bool kQueryLow, bool kSampleLow>
 GANTOOL_DEVICE void begin_stage(int stage, const unsigned char* query,
                                 const unsigned char* sample) {
   const simt::Shared<simt::Float4> shared(stage * kStageBytes);
   const int thread = simt::thread_index();
   constexpr int kCopies = kTileThreads;  // of 16 bytes
-  simt::copy_async(shared, thread, query + thread * 16, true);
+  simt::copy_async(shared, thread, query, true);
   if (kQueryLow) {
-    simt::copy_async(shared, kCopies + thread, query + kQueryTermBytes + thread * 16, true);
+    simt::copy_async(shared, kCopies + thread, query + kQueryTermBytes, true);
   }
   GANTOOL_UNROLL
   for (int i = 0; i < (kSampleLow ? 4 : 2); ++i) {
-    const int part = i * kCopies + thread;
-    simt::copy_async(shared, 2 * kCopies + part, sample + part * 16, true);
+    simt::copy_async(shared, (2 + i) * kCopies + thread, sample + i * kCopies * 16, true);
   }
 }
 
@@ -145,142 +150,6 @@ GANTOOL_DEVICE void multiply_stage(int stage, const WarpPlace& place,
         for (int i = 0; i < 4; ++i) total[m][2 * pair + n][i] += part[i];
       }
     }
-  }
-}
-
-// Distances of one row of a thread's fragment, in place of the products, and their least.
-GANTOOL_DEVICE float row_distances(const QueryRow& row, const simt::Float4* samples, int half,
-                                   float (&product)[kColumnTiles][4]) {
-  float least = FLT_MAX;
-  GANTOOL_UNROLL
-  for (int n = 0; n < kColumnTiles; ++n) {
-    const simt::Float4 two = samples[n * 4];  // norm and scale of two neighbouring samples
-    const float first = fmaf(two.x, row.sample_factor, row.norm);
-    const float second = fmaf(two.z, row.sample_factor, row.norm);
-    float* const d2 = &product[n][2 * half];
-    // Rounding may leave a distance just below zero; the comparison keeps NaN.
-    d2[0] = fmaf(d2[0] * two.y, row.cross, first);
-    d2[1] = fmaf(d2[1] * two.w, row.cross, second);
-    d2[0] = d2[0] < 0.0f ? 0.0f : d2[0];
-    d2[1] = d2[1] < 0.0f ? 0.0f : d2[1];
-    least = simt::minimum(least, simt::minimum(d2[0], d2[1]));
-  }
-  least = simt::minimum(least, simt::warp_shuffle_xor(least, 1));
-  return simt::minimum(least, simt::warp_shuffle_xor(least, 2));
-}
-
-// log2(e) / (2 sigma^2) in the query's own unit.
-GANTOOL_DEVICE float row_rate(float rate, float shift) {
-  return fminf(ldexpf(rate, static_cast<int>(fminf(2.0f * shift, 254.0f))), FLT_MAX);
-}
-
-// Adds one row's 16 distances to its sums. Four lanes share the row; the sum of bandwidth s belongs
-// to lane s % 4 of them and is touched by no other thread, the minimum is written by the first.
-GANTOOL_DEVICE void absorb_row(const ParzenTileProblem& problem, float shift, int half,
-                               float tile_least, int sum_index, float (&d2)[kColumnTiles][4]) {
-  const simt::Shared<float> sums(kSumOffset), rates(kSigmaOffset);
-  const int owner = simt::thread_index() % 4;
-  const float before = sums.load(kLeastRow * kSumPitch + sum_index);
-  const float least = simt::minimum(before, tile_least);
-  const bool improved = simt::warp_any(!(least == before));
-  simt::warp_barrier();  // all four have read it
-  if (owner == 0) sums.store(kLeastRow * kSumPitch + sum_index, least);
-  GANTOOL_UNROLL
-  for (int n = 0; n < kColumnTiles; ++n) {
-    d2[n][2 * half] = least - d2[n][2 * half];
-    d2[n][2 * half + 1] = least - d2[n][2 * half + 1];
-  }
-  for (int s = 0; s < problem.sigma_count; ++s) {
-    const float rate = row_rate(rates.load(s), shift);
-    // Written so that NaN counts as needed.
-    const bool needed = simt::warp_any(!((tile_least - least) * rate > problem.negligible_bits));
-    if (!needed && !improved) continue;
-    float part = 0.0f;
-    if (needed) {
-      GANTOOL_UNROLL
-      for (int n = 0; n < kColumnTiles; ++n) {
-        part += simt::exp2_fast(d2[n][2 * half] * rate);
-        part += simt::exp2_fast(d2[n][2 * half + 1] * rate);
-      }
-      part += simt::warp_shuffle_xor(part, 1);
-      part += simt::warp_shuffle_xor(part, 2);
-    }
-    if (s % 4 != owner) continue;
-    const int index = s * kSumPitch + sum_index;
-    const float kept = sums.load(index) * simt::exp2_fast((least - before) * rate);
-    sums.store(index, kept + part);
-  }
-}
-
-// Epilogue of one tile of samples: all rows of the warp's fragment, which it leaves at zero.
-GANTOOL_DEVICE void absorb_tile(const ParzenTileProblem& problem, const WarpPlace& place,
-                                const QueryRow* queries, const SampleRow* samples,
-                                float (&total)[kRowTiles][kColumnTiles][4]) {
-  const int g = place.lane / 4, t = place.lane % 4;
-  const auto* const columns =
-      reinterpret_cast<const simt::Float4*>(samples + place.across * kWarpColumns) + t;
-  GANTOOL_UNROLL
-  for (int m = 0; m < kRowTiles; ++m) {
-    GANTOOL_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      const int row = place.down * kWarpRows + m * 16 + half * 8 + g;
-      const QueryRow query = queries[row];
-      const float tile_least = row_distances(query, columns, half, total[m]);
-      absorb_row(problem, query.shift, half, tile_least, place.across * kSumRows * kSumPitch + row,
-                 total[m]);
-    }
-    GANTOOL_UNROLL
-    for (int n = 0; n < kColumnTiles; ++n) {
-      GANTOOL_UNROLL
-      for (int i = 0; i < 4; ++i) total[m][n][i] = 0.0f;
-    }
-  }
-}
-
-// Each owner blanks its sums; rates for all bandwidths. The pipeline's first barrier publishes
-// them.
-GANTOOL_DEVICE void begin_sums(const ParzenTileProblem& problem, const WarpPlace& place) {
-  const simt::Shared<float> sums(kSumOffset), rates(kSigmaOffset);
-  const int thread = simt::thread_index();
-  if (thread < problem.sigma_count) {
-    const double sigma = ldexp(problem.scale->unit * static_cast<double>(problem.sigmas[thread]),
-                               problem.scale->exponent);
-    const double rate = kHalfLog2E / (sigma * sigma);
-    rates.store(thread, static_cast<float>(fmin(rate, static_cast<double>(FLT_MAX))));
-  }
-  for (int row = 0; row < kWarpRows; row += 8) {
-    const int index =
-        place.across * kSumRows * kSumPitch + place.down * kWarpRows + row + place.lane / 4;
-    for (int s = place.lane % 4; s < problem.sigma_count; s += 4) {
-      sums.store(s * kSumPitch + index, 0.0f);
-    }
-    // Not infinite: infinity minus infinity would be NaN.
-    if (place.lane % 4 == 0) sums.store(kLeastRow * kSumPitch + index, FLT_MAX);
-  }
-}
-
-// Joins the four warps' sums of each row and writes the block's partial result.
-GANTOOL_DEVICE void finish_sums(const ParzenTileProblem& problem, const QueryRow* queries,
-                                float* partial, int64_t pitch) {
-  const simt::Shared<float> sums(kSumOffset), rates(kSigmaOffset);
-  simt::block_barrier();
-  const int row = simt::thread_index() % tiles::kQueryTile;
-  float joint = FLT_MAX;
-  for (int warp = 0; warp < kWarpsAcross; ++warp) {
-    joint = simt::minimum(joint, sums.load((warp * kSumRows + kLeastRow) * kSumPitch + row));
-  }
-  constexpr int kShare = kTileThreads / tiles::kQueryTile;
-  const int first = simt::thread_index() / tiles::kQueryTile;
-  if (first == 0) partial[row] = joint;
-  for (int s = first; s < problem.sigma_count; s += kShare) {
-    const float rate = row_rate(rates.load(s), queries[row].shift);
-    float sum = 0.0f;
-    for (int warp = 0; warp < kWarpsAcross; ++warp) {
-      const float own = sums.load((warp * kSumRows + kLeastRow) * kSumPitch + row);
-      sum += sums.load((warp * kSumRows + s) * kSumPitch + row) *
-             simt::exp2_fast((joint - own) * rate);
-    }
-    partial[(1 + s) * pitch + row] = sum;
   }
 }
 

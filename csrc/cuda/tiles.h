@@ -81,23 +81,25 @@ GANTOOL_CONSTEXPR ParzenPlan parzen_plan(int64_t query_count, int64_t sample_cou
 }
 
 struct ParzenBlock {
-  int64_t query_tile;
-  int64_t split;
+  int query_tile;
+  int split;
 };
 
 // Neighbouring blocks, which run at one time, are laid out as groups of 32 query tiles by all
 // splits: what they read together then fits the level-2 cache (32 query tiles of 784 columns are
 // 13 MB), and every sample tile read serves 32 blocks.
-GANTOOL_CONSTEXPR ParzenBlock parzen_block(int64_t block, int64_t query_tiles, int64_t splits) {
-  const int64_t group = block / (32 * splits);
-  const int64_t width = minimum(32, query_tiles - 32 * group);
-  const int64_t rest = block - 32 * splits * group;
+// In int, as everything that kernels divide: a grid has fewer than 2^31 blocks.
+GANTOOL_CONSTEXPR ParzenBlock parzen_block(int block, int query_tiles, int splits) {
+  const int group = block / (32 * splits);
+  const int rest = block - 32 * splits * group;
+  const int width = query_tiles - 32 * group < 32 ? query_tiles - 32 * group : 32;
   return {32 * group + rest % width, rest / width};
 }
 
 // First sample tile of a split; the split ends where the next begins.
-GANTOOL_CONSTEXPR int64_t parzen_split_begin(int64_t split, int64_t splits, int64_t sample_tiles) {
-  return split * (sample_tiles / splits) + minimum(split, sample_tiles % splits);
+GANTOOL_CONSTEXPR int parzen_split_begin(int split, int splits, int sample_tiles) {
+  const int longer = sample_tiles % splits;
+  return split * (sample_tiles / splits) + (split < longer ? split : longer);
 }
 
 // --- Maxout --------------------------------------------------------------------------------------
