@@ -20,8 +20,8 @@ class ScaledDropout(nn.Module):
     def forward(self, x: torch.Tensor, rng: torch.Generator | None = None) -> torch.Tensor:
         if not self.training:
             return x
-        mask = torch.empty_like(x, requires_grad=False).bernoulli_(self.keep, generator=rng)
-        return x * mask.mul_(self.scale)
+        uniform = torch.rand(x.shape, dtype=x.dtype, device=x.device, generator=rng)
+        return x * uniform.lt_(self.keep).mul_(self.scale)
 
     def extra_repr(self) -> str:
         return f"keep={self.keep}, scale={self.scale}"

@@ -154,7 +154,7 @@ def test_a_typo_is_answered_with_the_nearest_option() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "train", "sample", "eval", "eval parzen", "runs", "config", "config show", "data", "doctor", "build", "bench"],
+    ["", "train", "sample", "eval", "eval parzen", "runs", "config", "config show", "data", "doctor", "build"],
 )
 def test_every_help_has_an_example_or_commands(command: str) -> None:
     shown = gantool(*command.split(), "--help")

@@ -12,5 +12,7 @@ for sanitizers in address,undefined thread; do
     cuda=$([ "$sanitizers" = thread ] && echo OFF || echo ON) # once is enough for the compile check
     cmake -S . -B "$tree" -DGANTOOL_SANITIZE="$sanitizers" -DGANTOOL_CUDA_CHECK="$cuda" >/dev/null
     cmake --build "$tree" --parallel "$jobs" --target all
-    ctest --test-dir "$tree" --output-on-failure --no-tests=error --parallel "$jobs"
+    # The host model of the GPU runs on one thread: ThreadSanitizer would look at nothing, for minutes.
+    left_out=$([ "$sanitizers" = thread ] && echo '^test_cuda_' || echo '^$')
+    ctest --test-dir "$tree" --output-on-failure --no-tests=error --parallel "$jobs" --exclude-regex "$left_out"
 done

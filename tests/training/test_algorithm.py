@@ -143,11 +143,8 @@ class NumpyGame:
 
     def masks(self, rows: int) -> list[Array]:
         widths = (DATA, 3, 4)
-        draws = (torch.empty(rows, width, dtype=torch.float64) for width in widths)
-        return [
-            draw.bernoulli_(keep, generator=self.rng).numpy() * scale
-            for draw, (keep, scale) in zip(draws, KEEPS, strict=True)
-        ]
+        draws = (torch.rand(rows, width, dtype=torch.float64, generator=self.rng) for width in widths)
+        return [(draw < keep).numpy() * scale for draw, (keep, scale) in zip(draws, KEEPS, strict=True)]
 
     def discriminator_gradients(self, real: Array, fake: Array, masks: list[Array]) -> list[Array]:
         """Of 0.5·[BCE(1, D(x)) + BCE(0, D(G(z)))], whose derivative by the logit is D − 1 and D."""
