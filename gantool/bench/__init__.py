@@ -1,0 +1,1 @@
+"""The operators against their rivals, timed in turn: what `gantool bench` measures."""

@@ -1,0 +1,188 @@
+"""`gantool bench`: the operators against their rivals, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Time the operators against plain torch and other libraries.\n\nExample: gantool bench maxout",
+)
+
+_EFFORT, _WHAT, _RESULT = "How hard", "What", "Result"
+
+Quick = Annotated[bool, typer.Option("--quick", help="Tiny shapes: does it work at all?", rich_help_panel=_WHAT)]
+Sweep = Annotated[bool, typer.Option("--sweep", help="Add a scaling sweep over every axis.", rich_help_panel=_WHAT)]
+Impls = Annotated[
+    list[str] | None,
+    typer.Option("--impl", help="Only this one; may be given again. Default: all.", rich_help_panel=_WHAT),
+]
+Repeats = Annotated[int, typer.Option(help="Rounds a case, at most.", rich_help_panel=_EFFORT)]
+Seconds = Annotated[
+    float, typer.Option(help="Time a case; three rounds are run in any event.", rich_help_panel=_EFFORT)
+]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write the JSON here, too.", show_default=False, rich_help_panel=_RESULT),
+]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw the times into this PNG.", show_default=False, rich_help_panel=_RESULT),
+]
+
+
+@app.callback()
+def about() -> None:
+    """Time the operators against plain torch and other libraries.
+
+    Implementations run in turn, A B A B, and are compared within each round.
+    """
+
+
+@app.command("maxout")
+@guarded
+def maxout(
+    quick: Quick = False,
+    sweep: Sweep = False,
+    impl: Impls = None,
+    repeats: Repeats = 15,
+    seconds: Seconds = 30.0,
+    out: OutFile = None,
+    plot: PlotFile = None,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Maxout, forward and backward with all three gradients, in float32 and bfloat16.
+
+    --impl: native, reference, eager (linear, view, amax), compile (the same under torch.compile), gemm (the three bare
+    products, the limit) and thinc.
+
+    Example: gantool bench maxout --out maxout.json --plot maxout.png
+    """
+    _bench("maxout", quick, sweep, impl, repeats, seconds, out, plot, None, device, json_output)
+
+
+@app.command("parzen")
+@guarded
+def parzen(
+    quick: Quick = False,
+    sweep: Sweep = False,
+    impl: Impls = None,
+    repeats: Repeats = 15,
+    seconds: Seconds = 30.0,
+    out: OutFile = None,
+    plot: PlotFile = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Parzen log-density at the paper's size, 10,000 × 10,000 × 784, with one bandwidth and with ten.
+
+    --impl: native, reference, eager (cdist and logsumexp for each bandwidth), eager_shared (cdist once), compile
+    (eager_shared under torch.compile), sklearn and keops. Byte pixels are MNIST where the data root has it; nothing is
+    downloaded.
+
+    Example: gantool bench parzen --impl native --impl eager --json
+    """
+    _bench("parzen", quick, sweep, impl, repeats, seconds, out, plot, data_dir, device, json_output)
+
+
+def _bench(
+    op: str,
+    quick: bool,
+    sweep: bool,
+    impl: list[str] | None,
+    repeats: int,
+    seconds: float,
+    out: Path | None,
+    plot: Path | None,
+    data_dir: Path | None,
+    device: str,
+    json_output: bool,
+) -> None:
+    for option, path in (("--out", out), ("--plot", plot)):
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{option} {path} needs the folder {path.parent}, which is not there: make it first.")
+    from gantool.bench.runner import Plan, run_benchmark
+    from gantool.bench.timing import Effort
+
+    plan = Plan(op, quick, sweep, Effort(repeats, seconds), tuple(impl) if impl else None, data_dir)
+    console = stderr_console()
+    with console.status("starting") as status:
+        payload = run_benchmark(plan, resolve_device(device), status.update)
+    if out is not None:
+        from gantool.files import write_json
+
+        write_json(out, payload)
+    if plot is not None:
+        from gantool.bench.chart import draw_chart
+
+        draw_chart(payload["cases"], plot)
+    if json_output:
+        print_json(payload)
+    else:
+        _print(payload, console)
+
+
+def _print(payload: dict[str, Any], console: Console) -> None:
+    environment = payload["environment"]
+    peaks = ", ".join(f"{value:.3g} TFLOP/s in {name}" for name, value in payload["peak_tflops"].items())
+    where = environment.get("gpu") or f"{environment['processor']}, {environment['threads']} threads"
+    console.print(f"{where}; measured peak {peaks}", markup=False, soft_wrap=True)
+    panels: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for record in payload["cases"]:
+        panels.setdefault((record["case"], record["dtype"], record["data"]), []).append(record)
+    for heading, records in panels.items():
+        console.print()
+        console.print(_table(", ".join(heading), records))
+    told: dict[tuple[str, str], int] = {}
+    for item in payload["left_out"]:
+        told[item["impl"], item["reason"]] = told.get((item["impl"], item["reason"]), 0) + 1
+    for (name, reason), count in told.items():
+        cases = "a case" if count == 1 else f"{count} cases"
+        console.print(f"Left out of {cases}: {name}: {reason}", markup=False, soft_wrap=True)
+
+
+def _table(title: str, records: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, title=title, title_justify="left")
+    table.add_column("implementation", no_wrap=True)
+    for name in ("median ms", "min to max", "n", "native is", "error", "gradient", "TFLOP/s", "of peak"):
+        table.add_column(name, justify="right")
+    native: dict[str, float] = next((other["speedup_over"] for other in records if other["impl"] == "native"), {})
+    for record in records:
+        ratio = native.get(record["impl"])
+        table.add_row(
+            record["impl"] if record["impl"] != "native" else record["variant"],
+            f"{record['median_ms']:.4g}",
+            f"{record['min_ms']:.3g} to {record['max_ms']:.3g}",
+            str(record["repeats"]),
+            "" if ratio is None else f"{ratio:.2f}×",
+            *("" if record[key] is None else f"{record[key]:.0e}" for key in ("max_abs_error", "gradient_error")),
+            f"{record['tflops']:.2g}",
+            f"{record['fraction_of_peak']:.0%}",
+            style="bold" if record["impl"] == "native" else None,
+        )
+    return table
