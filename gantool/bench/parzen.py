@@ -76,7 +76,7 @@ def _sweep(quick: bool) -> list[Shape]:
 
 
 def _case(kind: str, shape: Shape, data_dir: Path | None) -> Case:
-    real = kind == "bytes" and shape.dimension == 784 and not find_mnist_missing(data_dir)
+    real = kind == "bytes" and shape.dimension == 784 and not _mnist_missing(data_dir)
     data = "MNIST bytes" if real else f"synthetic {kind}"
 
     def build(device: torch.device, only: frozenset[str] | None) -> Problem:
@@ -86,7 +86,7 @@ def _case(kind: str, shape: Shape, data_dir: Path | None) -> Case:
     return Case(f"parzen {shape}", data, torch.float32, 2.0 * shape.work, build)
 
 
-def find_mnist_missing(data_dir: Path | None) -> bool:
+def _mnist_missing(data_dir: Path | None) -> bool:
     """Whether the data root lacks MNIST: a benchmark downloads nothing."""
     remote = find_entry("mnist").remote
     return remote is None or bool(remote.missing(data_root(data_dir)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from collections.abc import Callable
@@ -35,8 +36,8 @@ def offer(
 
 def compile_fresh(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` under torch.compile for the shapes of its first call; it is compiled when that call is made."""
-    compiled: Callable[..., Any] = torch.compile(function, dynamic=False)
-    return compiled
+    make = functools.cache(lambda: torch.compile(function, dynamic=False))
+    return lambda *arguments: make()(*arguments)
 
 
 def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:

@@ -28,6 +28,10 @@ app = typer.Typer(
     help="Time the operators against plain torch and other libraries.\n\nExample: gantool bench maxout",
 )
 
+_LEGEND = (
+    "ms: the median of n rounds. native ×: how many times as fast native is, the median of the ratios within rounds. "
+    "error: the largest against float64. grad: a gradient's largest relative error. peak: share of a large product's."
+)
 _EFFORT, _WHAT, _RESULT = "How hard", "What", "Result"
 
 Quick = Annotated[bool, typer.Option("--quick", help="Tiny shapes: does it work at all?", rich_help_panel=_WHAT)]
@@ -156,6 +160,8 @@ def _print(payload: dict[str, Any], console: Console) -> None:
     for heading, records in panels.items():
         console.print()
         console.print(_table(", ".join(heading), records))
+    console.print()
+    console.print(_LEGEND, markup=False, soft_wrap=True)
     told: dict[tuple[str, str], int] = {}
     for item in payload["left_out"]:
         told[item["impl"], item["reason"]] = told.get((item["impl"], item["reason"]), 0) + 1
@@ -167,19 +173,18 @@ def _print(payload: dict[str, Any], console: Console) -> None:
 def _table(title: str, records: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, title=title, title_justify="left")
+    table = Table(box=None, title=title, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("implementation", no_wrap=True)
-    for name in ("median ms", "min to max", "n", "native is", "error", "gradient", "TFLOP/s", "of peak"):
+    for name in ("ms", "min", "max", "n", "native ×", "error", "grad", "TFLOP/s", "peak"):
         table.add_column(name, justify="right")
     native: dict[str, float] = next((other["speedup_over"] for other in records if other["impl"] == "native"), {})
     for record in records:
         ratio = native.get(record["impl"])
         table.add_row(
             record["impl"] if record["impl"] != "native" else record["variant"],
-            f"{record['median_ms']:.4g}",
-            f"{record['min_ms']:.3g} to {record['max_ms']:.3g}",
+            *(f"{record[key]:.3g}" for key in ("median_ms", "min_ms", "max_ms")),
             str(record["repeats"]),
-            "" if ratio is None else f"{ratio:.2f}×",
+            "" if ratio is None else f"{ratio:.2f}",
             *("" if record[key] is None else f"{record[key]:.0e}" for key in ("max_abs_error", "gradient_error")),
             f"{record['tflops']:.2g}",
             f"{record['fraction_of_peak']:.0%}",
