@@ -12,7 +12,10 @@
 // operands that are read in tiles; a gather of the winners' rows would read I elements of weight
 // from level 2 for every (b, u).
 //
-// Compiled for sm_80 and sm_90a without spills. No figure of its speed on a GPU is known.
+// Compiled for sm_80 and sm_90a without spills: 118 to 128 registers a thread in the common
+// kernels, so that two blocks share a multiprocessor; 144 to 190 where rows are not aligned or a
+// unit has more than 128 pieces. Run through the host model only: no figure of its speed on a GPU
+// is known.
 #include <stdexcept>
 #include <string>
 
