@@ -99,8 +99,18 @@ def run_benchmark(plan: Plan, device: torch.device, observe: Observer) -> dict[s
         "peak_tflops": {_name(dtype): flops / 1e12 for dtype, flops in peaks.items()},
         "cases": [asdict(record) for record in records],
         "left_out": left_out,
+        "warnings": load_warnings(load, os.cpu_count() or 1),
         "seconds": time.perf_counter() - started,
     }
+
+
+def load_warnings(load: float, cores: int) -> list[str]:
+    """What must be said of figures taken while others used the machine; `load` is from before the first case."""
+    if load < 0.5 * cores:
+        return []
+    return [
+        f"The machine was busy before the first case (load {load:.1f} on {cores} cores): do not quote these figures."
+    ]
 
 
 def _cases(plan: Plan, device: torch.device) -> list[Case]:

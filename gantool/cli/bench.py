@@ -162,6 +162,8 @@ def _print(payload: dict[str, Any], console: Console) -> None:
         console.print(_table(", ".join(heading), records))
     console.print()
     console.print(_LEGEND, markup=False, soft_wrap=True)
+    for sentence in payload["warnings"]:
+        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
     told: dict[tuple[str, str], int] = {}
     for item in payload["left_out"]:
         told[item["impl"], item["reason"]] = told.get((item["impl"], item["reason"]), 0) + 1

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gantool.bench import maxout, parzen
-from gantool.bench.runner import Plan, _run_case
+from gantool.bench.runner import Plan, _run_case, load_warnings
 from gantool.bench.timing import Effort
 
 CPU = torch.device("cpu")
@@ -121,3 +121,8 @@ def test_a_compiler_that_fails_is_left_out_and_its_reason_told(monkeypatch: pyte
     records, reasons = _run_case(maxout.cases(True, False, CPU)[0], plan, CPU, 1e9)
     assert [record.impl for record in records] == ["eager"]
     assert dict(reasons) == {"compile": "it fails: no compiler here"}
+
+
+def test_figures_from_a_busy_machine_carry_a_warning() -> None:
+    assert load_warnings(0.3, 2) == []
+    assert "load 5.4 on 2 cores" in load_warnings(5.4, 2)[0]
