@@ -95,7 +95,8 @@ GANTOOL_DEVICE void absorb_row64(const Parzen64Problem& problem, int row, const 
     least = keep_nan_minimum(least, simt::warp_shuffle_xor(least, mask));
   }
   for (int s = 0; s < problem.sigma_count; ++s) {
-    const double rate = 0.5 / (problem.sigmas[s] * problem.sigmas[s]);
+    // Never zero, for the sake of the infinite distances past the last sample.
+    const double rate = fmax(0.5 / (problem.sigmas[s] * problem.sigmas[s]), DBL_MIN);
     double part = 0.0;
     for (const double d : d2) part += exp((least - d) * rate);
     for (int mask = 8; mask > 0; mask /= 2) part += simt::warp_shuffle_xor(part, mask);

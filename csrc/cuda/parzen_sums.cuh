@@ -113,7 +113,9 @@ GANTOOL_DEVICE void begin_sums(const ParzenTileProblem& problem, const WarpPlace
     const double sigma = ldexp(problem.scale->unit * static_cast<double>(problem.sigmas[thread]),
                                problem.scale->exponent);
     const double rate = kHalfLog2E / (sigma * sigma);
-    rates.store(thread, static_cast<float>(fmin(rate, static_cast<double>(FLT_MAX))));
+    // Never zero, or the infinite distance of a row that fills up a tile would give NaN; at 2^-126
+    // every finite distance still gives a weight of 1.
+    rates.store(thread, static_cast<float>(fmin(fmax(rate, 0x1p-126), 0x1p127)));
   }
   const int64_t first_query = static_cast<int64_t>(block.query_tile) * tiles::kQueryTile;
   if (thread < tiles::kQueryTile) {

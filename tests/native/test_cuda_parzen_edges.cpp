@@ -108,6 +108,19 @@ TEST_CASE("rows of very unlike size, and a bandwidth far beyond the data") {
   }
 }
 
+TEST_CASE("bandwidths far below and far beyond the data") {
+  Case c = drawn(3, 20, 5, {1e-15f, 1e-4f, 1e15f, 1e30f, 3e38f}, normal);
+  for (int64_t d = 0; d < 5; ++d) query(c, 1, d) = sample(c, 7, d);
+  const std::vector<float> result = run(c);
+  const std::vector<double> expected = truth(c);
+  for (std::size_t k = 0; k < result.size(); ++k) {
+    const double sigma = static_cast<double>(c.sigmas[k / 3]);
+    CAPTURE(k);
+    CHECK(std::fabs(static_cast<double>(result[k]) - expected[k]) <
+          2e-4 * 0.04 / (sigma * sigma) + std::fabs(expected[k]) * 0x1p-20);
+  }
+}
+
 TEST_CASE("one sample, all samples equal, a query upon it") {
   Case c = make_case(2, 5, 3, {0.5f});
   for (float& x : c.queries) x = 4.0f;
