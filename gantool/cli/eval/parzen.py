@@ -1,4 +1,4 @@
-"""`gantool eval`: how good a generator is."""
+"""`gantool eval parzen`: the paper's log-likelihood, beside its references."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.eval.sources import (
+    DataFile,
+    DatasetName,
+    ImplName,
+    RunName,
+    RunsFolder,
+    SamplesFile,
+    Seed,
+    SplitName,
+    Step,
+    TrainFile,
+    ValidationFile,
+    check_source,
+)
 from gantool.cli.shell import (
     DataDir,
     DebugFlag,
@@ -25,48 +39,8 @@ if TYPE_CHECKING:
     from gantool.evaluation.parzen import ParzenResult, ParzenSettings
     from gantool.evaluation.subjects import ArrayFiles, Place
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Measure a generator, or samples from anywhere.\n\nExample: gantool eval parzen",
-)
+_SIGMA = "Sigma"
 
-_RUN, _ARRAYS, _SIGMA, _COMMON = "Score a run", "Score arrays", "Sigma", "Common"
-
-RunName = Annotated[
-    str | None,
-    typer.Argument(metavar="RUN", help="A run's number, name or folder. Default: the newest.", show_default=False),
-]
-RunsFolder = Annotated[
-    Path, typer.Option("--runs-dir", "--out", help="The folder that holds the run directories.", rich_help_panel=_RUN)
-]
-Step = Annotated[
-    int | None,
-    typer.Option(help="The checkpoint's step. Default: the newest.", show_default=False, rich_help_panel=_RUN),
-]
-SplitName = Annotated[str, typer.Option(help="The rows to score: test or validation.", rich_help_panel=_RUN)]
-SamplesFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="Samples to score: .npy or .npz, [N, D] or images; bytes are divided by 255.",
-        show_default=False,
-        rich_help_panel=_ARRAYS,
-    ),
-]
-DataFile = Annotated[
-    Path | None, typer.Option(help="The rows that score them.", show_default=False, rich_help_panel=_ARRAYS)
-]
-ValidationFile = Annotated[
-    Path | None,
-    typer.Option(help="Other rows, that choose sigma.", show_default=False, rich_help_panel=_ARRAYS),
-]
-TrainFile = Annotated[
-    Path | None,
-    typer.Option(help="Training rows, for the references.", show_default=False, rich_help_panel=_ARRAYS),
-]
-DatasetName = Annotated[
-    str | None,
-    typer.Option(help="Instead of --data: a registered data set.", show_default=False, rich_help_panel=_ARRAYS),
-]
 SigmaSearch = Annotated[
     bool,
     typer.Option(
@@ -93,28 +67,17 @@ Grid = Annotated[
 ValidationRows = Annotated[
     int, typer.Option(help="How many validation rows, the first ones, choose sigma.", rich_help_panel=_SIGMA)
 ]
-SampleCount = Annotated[int, typer.Option(help="Samples in the Parzen window.", rich_help_panel=_COMMON)]
-Seed = Annotated[int, typer.Option(help="Draws the samples and random subsets.", rich_help_panel=_COMMON)]
+SampleCount = Annotated[int, typer.Option(help="Samples in the Parzen window.", rich_help_panel="Common")]
 WithReferences = Annotated[
     bool,
     typer.Option(
         "--references/--no-references",
         help="Score real training images and k-means centroids, too (MNIST: about a minute the first time).",
-        rich_help_panel=_COMMON,
+        rich_help_panel="Common",
     ),
 ]
-ImplName = Annotated[str, typer.Option(help="auto, native or reference.", rich_help_panel=_COMMON)]
 
 
-@app.callback()
-def about() -> None:
-    """Measure a generator, or samples from anywhere.
-
-    Example: gantool eval parzen
-    """
-
-
-@app.command("parzen")
 @guarded
 def parzen(
     run: RunName = None,
@@ -153,7 +116,7 @@ def parzen(
     """
     if sigma_search and sigma is not None:
         raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
-    _check_source(
+    check_source(
         samples,
         {"RUN": run, "--step": step},
         {"--data": data, "--validation": validation, "--train-data": train_data, "--dataset": dataset},
@@ -180,15 +143,6 @@ def parzen(
         from gantool.cli.scores import print_result
 
         print_result(result, stderr_console())
-
-
-def _check_source(samples: Path | None, of_run: dict[str, object], of_arrays: dict[str, object]) -> None:
-    """A run is scored, or arrays are: UsageError where options of both are given."""
-    misplaced = [name for name, value in (of_run if samples else of_arrays).items() if value is not None]
-    if misplaced and samples:
-        raise UsageError(f"{misplaced[0]} belongs to a run, and --samples scores an array: leave one of them out.")
-    if misplaced:
-        raise UsageError(f"{misplaced[0]} needs --samples FILE, the samples to score; a run is scored by its own data.")
 
 
 def _evaluate(

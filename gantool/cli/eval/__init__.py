@@ -1,0 +1,23 @@
+"""`gantool eval`: how good a generator is. One file a measure."""
+
+from __future__ import annotations
+
+import typer
+
+from gantool.cli.eval import parzen
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure a generator, or samples from anywhere.\n\nExample: gantool eval parzen",
+)
+
+
+@app.callback()
+def about() -> None:
+    """Measure a generator, or samples from anywhere.
+
+    Example: gantool eval parzen
+    """
+
+
+app.command("parzen")(parzen.parzen)
