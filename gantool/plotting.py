@@ -1,6 +1,6 @@
-"""Pictures as PNG files: sheets of samples, interpolation strips, neighbour sheets, and toy data as points or bars.
+"""Pictures as PNG files: sheets of samples, interpolation strips, neighbour sheets, toy data as points or bars.
 
-Drawn with Pillow alone. A file is complete or is not there: each is written beside its place and renamed.
+Walks are GIF files. Drawn with Pillow alone. A file is complete or is not there: each is written beside its place and renamed.
 """
 
 from __future__ import annotations
@@ -80,6 +80,28 @@ def neighbour_sheet(
     _check(samples, shape, columns)
     left, right = _frame(_tiles(samples, shape), _PAPER), _frame(_tiles(neighbours, shape), _FRAME_COLOUR)
     _save(_grid(np.concatenate([left, right], axis=2), min(columns, len(left)), gap=_PAIR_GAP), path)
+
+
+def animation(frames: torch.Tensor, shape: tuple[int, ...], columns: int, path: Path, milliseconds: int) -> None:
+    """Writes [F, N, D] as a GIF of F frames, each a grid of N images, that plays `milliseconds` a frame and loops.
+
+    Values in [0, 1], others are clipped. GIF counts in hundredths of a second.
+    Images only; UsageError for anything else.
+    """
+    if len(shape) != 3:
+        raise UsageError(f"An animation needs images, but the examples have shape {shape}.")
+    _check(frames.flatten(0, 1), shape, columns)
+    grids = [_grid(_tiles(frame, shape), min(columns, len(frame))) for frame in frames]
+    if shape[0] == 1:
+        pages = [grid.convert("L") for grid in grids]  # a GIF's 256 colours hold every grey exactly
+    else:
+        # One palette for all frames: with one for each, still parts of the picture would flicker.
+        palette = Image.fromarray(np.concatenate([np.asarray(grid) for grid in grids])).quantize(256)
+        pages = [grid.quantize(palette=palette) for grid in grids]
+    with replacing(path) as partial:
+        pages[0].save(
+            partial, format="GIF", save_all=True, append_images=pages[1:], duration=milliseconds, loop=0, optimize=False
+        )
 
 
 def _check(images: torch.Tensor, shape: tuple[int, ...], columns: int) -> None:

@@ -52,10 +52,13 @@ NeighboursFile = Annotated[
     Path | None,
     _file("A PNG sheet of the samples, the nearest training image framed beside each (the paper's Figure 2)."),
 ]
+WalkFile = Annotated[
+    Path | None, _file("A GIF that loops: images on closed walks through a few z (as many rows as columns).")
+]
 Columns = Annotated[
     int | None,
     typer.Option(
-        help="Images in a row of a sheet. Default: a square grid, 10 steps of interpolation, 6 pairs of neighbours.",
+        help="Images in a row. Default: a square grid, 10 steps of interpolation, 6 pairs of neighbours, 4 for a walk.",
         show_default=False,
         rich_help_panel=_OUTPUT,
     ),
@@ -71,6 +74,7 @@ def sample(
     out: ArrayFile = None,
     interpolate: InterpolateFile = None,
     neighbours: NeighboursFile = None,
+    walk: WalkFile = None,
     columns: Columns = None,
     rows: Rows = 8,
     seed: Seed = 0,
@@ -82,13 +86,15 @@ def sample(
     json_output: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Draw samples from a run: a sheet, an array, interpolations, or the nearest training images.
+    """Draw samples from a run: a sheet, an array, interpolations, a walk, or the nearest training images.
 
     Without a file to write, a sheet goes into the run's own samples folder. Values are in the data's units.
 
     Example: gantool sample --n 100 --grid samples.png
 
     Example: gantool sample 3 --n 10000 --out samples.npz --interpolate strip.png --neighbours nearest.png
+
+    Example: gantool sample --walk walk.gif
     """
     started = time.monotonic()
     from gantool.evaluation.gallery import SampleRequest, draw
@@ -103,6 +109,7 @@ def sample(
         out=out,
         interpolate=interpolate,
         neighbours=neighbours,
+        walk=walk,
         columns=columns,
         rows=rows,
     )
@@ -125,6 +132,7 @@ def _render(report: dict[str, Any], console: Console) -> None:
         ("out", "array"),
         ("interpolate", "interpolations"),
         ("neighbours", "nearest training images"),
+        ("walk", "walk"),
     ):
         if report[name]:
             console.print(f"  {what}: {report[name]}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What `gantool sample` makes of a run: sheets, an array, interpolations and nearest training images."""
+"""What `gantool sample` makes of a run: sheets, an array, interpolations, walks and nearest training images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ import torch
 from gantool import plotting
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
+from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import replacing
 from gantool.runs import Run
 from gantool.sampling import generate, interpolate, nearest_training
 
+OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")
 _INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
+_SUFFIXES = {"out": (".npz", ".npy"), "walk": (".gif",)}
+_WALK_COLUMNS = 4  # a walk shows 4 × 4 images
 
 
 @dataclass(frozen=True)
 class SampleRequest:
     """What to draw and where to write it; checked at once, so that a typo costs no work and leaves no half result.
 
-    `grid`, `interpolate` and `neighbours` are .png files, `out` is a .npz or .npy file; with none of them a sheet goes
-    into the run. `columns` None stands for each picture's own default; `rows` are those of the interpolation.
+    `grid`, `interpolate` and `neighbours` are .png files, `walk` is a .gif and `out` a .npz or .npy file; with none of
+    them a sheet goes into the run. `columns` None stands for each picture's own default; `rows` are those of the
+    interpolation.
     """
 
     count: int = 64
@@ -35,6 +40,7 @@ class SampleRequest:
     out: Path | None = None
     interpolate: Path | None = None
     neighbours: Path | None = None
+    walk: Path | None = None
     columns: int | None = None
     rows: int = 8
 
@@ -47,7 +53,7 @@ class SampleRequest:
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
         for name, path in self.files().items():
-            _check_file(f"--{name}", path, (".npz", ".npy") if name == "out" else (".png",))
+            _check_file(f"--{name}", path, _SUFFIXES.get(name, (".png",)))
         if len({path.resolve() for path in self.files().values()}) < len(self.files()):
             raise UsageError("Two outputs name the same file; give each its own.")
 
@@ -65,8 +71,9 @@ def draw(
     Raises UsageError where the run has no such checkpoint, or its data are needed and missing.
     """
     shape = run.data.shape
-    if request.neighbours and len(shape) != 3:
-        raise UsageError(f"--neighbours draws images, and an example of {run.data.name} has the shape {list(shape)}.")
+    for name, path in (("neighbours", request.neighbours), ("walk", request.walk)):
+        if path and len(shape) != 3:
+            raise UsageError(f"--{name} draws images, and an example of {run.data.name} has the shape {list(shape)}.")
     generator = run.load_generator(device, request.step)
     step = run.latest_step() if request.step is None else request.step
     files = request.files() or {"grid": run.samples / f"sample-step-{step:07d}-seed-{request.seed}.png"}
@@ -83,6 +90,10 @@ def draw(
         steps = request.columns or _INTERPOLATION_STEPS
         strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
         plotting.interpolation_strip(strip.cpu(), shape, path)
+    if path := files.get("walk"):
+        columns = request.columns or _WALK_COLUMNS
+        frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
+        plotting.animation(frames.cpu(), shape, columns, path, FRAME_MILLISECONDS)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
         nearest = _write_neighbours(samples, dataset, request.columns or _NEIGHBOUR_PAIRS, path)
@@ -94,7 +105,7 @@ def draw(
         "shape": list(shape),
         "nearest_training": nearest,
         "device": str(device),
-        **{name: str(files[name]) if name in files else None for name in ("grid", "out", "interpolate", "neighbours")},
+        **{name: str(files[name]) if name in files else None for name in OUTPUTS},
     }
 
 
