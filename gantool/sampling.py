@@ -11,10 +11,8 @@ from gantool.config import NoiseConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.models.noise import draw_noise
+from gantool.neighbours import nearest
 from gantool.seeds import derive_seed
-
-# Rows of one distance tile: 1,024 × 4,096 in float64 is 32 MB.
-_QUERY_ROWS, _TRAINING_ROWS = 1_024, 4_096
 
 
 def generate(
@@ -64,28 +62,14 @@ def interpolate(
 def nearest_training(samples: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     """The training row nearest to each sample [n, D]: (indices [n] int64, Euclidean distances [n] float64), on the CPU.
 
-    Exhaustive search. In float64, because |s|² + |t|² − 2 s·t in float32 loses the small distances, and those tell
-    a copy from a likeness; the distances of the winners are then taken from the differences themselves.
+    Exhaustive and exact; a tie goes to the lowest index. Raises UsageError for samples of another width.
     """
     if samples.ndim != 2 or samples.shape[1] != dataset.dimension:
         raise UsageError(
             f"The samples have shape {tuple(samples.shape)} and the rows of {dataset.name} have {dataset.dimension} "
             f"values: only samples of the same data have a nearest training row."
         )
-    stored = dataset.train.stored.cpu()
-    queries = samples.detach().cpu().double()
-    indices = torch.zeros(len(queries), dtype=torch.int64)
-    for rows, query in zip(torch.split(indices, _QUERY_ROWS), torch.split(queries, _QUERY_ROWS), strict=True):
-        least = torch.full((len(query),), math.inf, dtype=torch.float64)
-        for start in range(0, len(stored), _TRAINING_ROWS):
-            train = dataset.values(stored[start : start + _TRAINING_ROWS], torch.float64)
-            # |s|² is the same for all training rows and does not move the minimum.
-            distance, index = torch.addmm(train.square().sum(dim=1), query, train.T, alpha=-2.0).min(dim=1)
-            nearer = distance < least
-            least[nearer] = distance[nearer]
-            rows[nearer] = index[nearer] + start
-    differences = queries - dataset.values(stored[indices], torch.float64)
-    return indices, differences.norm(dim=1)
+    return nearest(samples, dataset.values(dataset.train.stored))
 
 
 def _rng(seed: int, purpose: str) -> torch.Generator:
