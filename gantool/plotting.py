@@ -1,6 +1,7 @@
 """Pictures as PNG files: sheets of samples, interpolation strips, neighbour sheets, toy data as points or bars.
 
-Walks are GIF files. Drawn with Pillow alone. A file is complete or is not there: each is written beside its place and renamed.
+Walks are GIF files. Drawn with Pillow alone. A file is complete or is not there: each is written beside its place and
+renamed.
 """
 
 from __future__ import annotations

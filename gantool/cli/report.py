@@ -1,0 +1,75 @@
+"""`gantool report`: one HTML file about a run, or several."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, guarded, print_json, stderr_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RunNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN]...", help="Runs' numbers, names or folders. Default: the newest.", show_default=False
+    ),
+]
+OutFile = Annotated[Path, typer.Option("--out", help="The HTML file to write.", metavar="FILE")]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel="Common")
+]
+
+
+@guarded
+def report(
+    runs: RunNames = None,
+    out: OutFile = Path("report.html"),
+    runs_dir: RunsFolder = Path("runs"),
+    data_dir: DataDir = None,
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Write one HTML file about a run, or several beside one another: scores, curves, pictures, settings, warnings.
+
+    The file needs no network and nothing beside it. What has not been measured yet is named, with the command for it.
+
+    Example: gantool report
+
+    Example: gantool report 3 7 --out both.html
+    """
+    started = time.monotonic()
+    from gantool.report.page import write_report
+    from gantool.runs import find_run
+
+    names: list[str | None] = [*runs] if runs else [None]
+    found = {run.path.resolve(): run for run in (find_run(name, runs_dir) for name in names)}
+    written = write_report(list(found.values()), out, data_root=data_dir)
+    written["seconds"] = time.monotonic() - started
+    if json_output:
+        print_json(written)
+    else:
+        _render(written, stderr_console())
+
+
+def _render(written: dict[str, Any], console: Console) -> None:
+    for run in written["runs"]:
+        for sentence in run["alarms"]:
+            console.print(f"Alarm: {run['run']}: {sentence}", markup=False, soft_wrap=True, style="red")
+        for sentence in run["warnings"]:
+            console.print(f"Warning: {run['run']}: {sentence}", markup=False, soft_wrap=True, style="yellow")
+        for part in run["missing"]:
+            hint = f"; {part['command']}" if part["command"] else ""
+            reason = part["reason"].rstrip(".")
+            console.print(f"Not in it: {run['run']}: {part['part']} ({reason}{hint})", markup=False, soft_wrap=True)
+        if run["not_comparable"]:
+            reasons = "; ".join(run["not_comparable"])
+            console.print(f"Not comparable with the first: {run['run']}: {reasons}", markup=False, soft_wrap=True)
+    size = written["bytes"] / 1000
+    count = len(written["runs"])
+    what = "1 run" if count == 1 else f"{count} runs"
+    console.print(f"A report on {what}: {written['report']} ({size:,.0f} kB)", markup=False, soft_wrap=True)

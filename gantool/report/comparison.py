@@ -1,0 +1,81 @@
+"""Several runs beside one another: where their configurations differ, and which scores may be compared at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gantool.report.material import Material
+
+# What two scores must share to be compared, and how it is called.
+_PROTOCOL = {
+    "dataset": "data set",
+    "split": "split",
+    "dimension": "dimension",
+    "num_samples": "N",
+    "pixel_scaling": "pixel scale",
+    "sigma_source": "σ protocol",
+}
+# A run's own name and description differ always and mean nothing.
+_UNTOLD = ("name", "about")
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries and lists → {"training.k": 1, "generator.layers.0.kind": "relu", …}."""
+    if isinstance(tree, dict):
+        items = [(str(key), value) for key, value in tree.items()]
+    elif isinstance(tree, (list, tuple)):
+        items = [(str(index), value) for index, value in enumerate(tree)]
+    else:
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in items:
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def configuration(material: Material) -> dict[str, Any]:
+    """The run's configuration, flat, as `--set` names it."""
+    flat = flatten(material.run.config.to_dict())
+    return {key: value for key, value in flat.items() if key not in _UNTOLD}
+
+
+def configuration_differences(materials: list[Material]) -> dict[str, list[Any]]:
+    """Fields that are not the same in all runs → the value of each run; None where a run has no such field."""
+    flats = [configuration(material) for material in materials]
+    keys = list(dict.fromkeys(key for flat in flats for key in flat))
+    values = {key: [flat.get(key) for flat in flats] for key in keys}
+    return {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+
+
+def unlikeness(record: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Why two Parzen scores may not be compared: "N differs (10,000 and 1,000)"; empty where they may."""
+    return [
+        f"{name} differs ({_text(record.get(key))} and {_text(other.get(key))})"
+        for key, name in _PROTOCOL.items()
+        if record.get(key) != other.get(key)
+    ]
+
+
+def fingerprints_differ(material: Material, other: Material) -> bool:
+    """True where two runs were trained on different rows, whatever the data sets are called."""
+    return material.run.data.fingerprint != other.run.data.fingerprint
+
+
+def refusals(materials: list[Material]) -> list[list[str]]:
+    """For each run, why its Parzen score may not be compared with that of the first run that has one."""
+    first = next((material for material in materials if material.parzen is not None), None)
+    found: list[list[str]] = []
+    for material in materials:
+        reasons: list[str] = []
+        if first is not None and first.parzen is not None and material.parzen is not None:
+            reasons = unlikeness(first.parzen, material.parzen)
+            if not reasons and fingerprints_differ(first, material):
+                reasons = ["the training rows differ"]
+        found.append(reasons)
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,}" if isinstance(value, int) else str(value)

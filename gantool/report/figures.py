@@ -1,0 +1,238 @@
+"""Curves as SVG, drawn with matplotlib once for a light page and once for a dark one. Equal data give equal bytes."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+from gantool.report.material import is_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# V where p_g = p_data and D = 1/2 everywhere (Goodfellow et al. 2014, Theorem 1).
+EQUILIBRIUM_VALUE = -math.log(4.0)
+
+# A curve of more lines than this is drawn through the means of equal stretches: an SVG point costs 20 bytes.
+_MOST_POINTS = 400
+_SIZE = (5.6, 3.4)  # inches; an SVG scales to its box, this sets how large text is beside the curve
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the page. `alt` says in words what it shows; `dark` is the same for a dark page, or None."""
+
+    title: str
+    alt: str
+    caption: str
+    media_type: str
+    light: bytes
+    dark: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours that can be told apart without colour vision (after Okabe and Ito), on the page's paper."""
+
+    ink: str
+    grid: str
+    series: tuple[str, ...]
+
+
+LIGHT = Theme("#1f2328", "#d9dee3", ("#0063a6", "#c8511b", "#00805a", "#7a3e9d", "#5b6570"))
+DARK = Theme("#e6e9ec", "#3b434b", ("#6cb6ff", "#ff9d5c", "#4cc795", "#d2a8ff", "#a7b0b9"))
+
+
+def sigma_figure(record: dict[str, Any]) -> Picture | None:
+    """The mean log-likelihood of the validation rows over σ, with the chosen and the refined σ and the references."""
+    points = _points(record, "sigma_curve", "sigma", "log_likelihood")
+    if not points or not is_number(record.get("sigma")) or not is_number(record.get("log_likelihood")):
+        return None
+    rows = record.get("split", "scored")
+    sigma, score = record["sigma"], record["log_likelihood"]
+    refined = record.get("refined") or {}
+    marks = _reference_marks(record)
+    sigmas, values = zip(*points, strict=True)
+    best_sigma, best = max(points, key=lambda point: point[1])
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.set_xscale("log")
+        axes.plot(sigmas, values, "o-", ms=3.5, color=theme.series[0], label="validation rows")
+        if sigma in sigmas:
+            at = values[sigmas.index(sigma)]
+            axes.plot([sigma], [at], "o", ms=10, mfc="none", mew=1.8, color=theme.series[0], label=f"σ = {sigma:.4g}")
+        if is_number(refined.get("sigma")) and is_number(refined.get("validation_log_likelihood")):
+            place = ([refined["sigma"]], [refined["validation_log_likelihood"]])
+            axes.plot(*place, "*", ms=11, color=theme.series[3], label=f"refined σ = {refined['sigma']:.4g}")
+        axes.plot([sigma], [score], "s", ms=5, color=theme.series[1], label=f"{rows} rows, {score:,.1f}")
+        for (name, at, height, _), marker in zip(marks, "Dv", strict=False):
+            axes.plot([at], [height], marker, ms=6, color=theme.series[2], label=f"{name}, {height:,.1f}")
+        # One σ that is far off must not flatten the part that matters.
+        low = max(min(values), best - 3.0 * (best - median(values)))
+        high = max([best, score, *(mark[2] for mark in marks)])
+        axes.set_ylim(low - 0.05 * (high - low or 1.0), high + 0.08 * (high - low or 1.0))
+        _sigma_ticks(axes)
+        axes.set_xlabel("σ, in the data's units")
+        axes.set_ylabel("nats")
+
+    alt = (
+        f"Line chart of the mean log-likelihood of the validation rows over {len(points)} values of σ from "
+        f"{min(sigmas):.4g} to {max(sigmas):.4g}: it is highest, {best:,.1f} nats, at σ = {best_sigma:.4g}."
+    )
+    alt += "".join(f" {name}: {height:,.1f} nats at σ = {at:.4g}." for name, at, height, _ in marks)
+    unlike = [f"{name} stand on N = {count:,}" for name, _, _, count in marks if count != record.get("num_samples")]
+    caption = "The curve is of validation rows; single marks are of the rows scored, each at its own σ."
+    if unlike:
+        caption += f" {' and '.join(unlike)}: not comparable with the score."
+    return render("σ decides", alt, caption, draw)
+
+
+def sample_count_figure(record: dict[str, Any]) -> Picture | None:
+    """The score over the number of samples N, at the chosen σ."""
+    curve = [point for point in record.get("sample_curve") or [] if is_number(point.get("log_likelihood"))]
+    if len(curve) < 2:
+        return None
+    counts = [point["num_samples"] for point in curve]
+    scores = [point["log_likelihood"] for point in curve]
+    errors = [point.get("standard_error") or 0.0 for point in curve]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.set_xscale("log")
+        axes.errorbar(counts, scores, errors, fmt="o-", ms=3.5, capsize=2.5, color=theme.series[0])
+        _sigma_ticks(axes)
+        axes.set_xlabel("N, the number of samples")
+        axes.set_ylabel("nats")
+
+    alt = (
+        f"Line chart of the log-likelihood over the number of samples: {scores[0]:,.1f} nats with {counts[0]:,} "
+        f"samples, {scores[-1]:,.1f} with {counts[-1]:,}."
+    )
+    caption = "N decides as much as the model does: compare scores at one N only. Bars are the ± of the table."
+    return render("The score grows with N", alt, caption, draw)
+
+
+def training_figures(metrics: list[dict[str, Any]]) -> list[Picture]:
+    """Losses, value, D's means, and a chart for every further number that was logged."""
+    losses = {"discriminator_loss": "D loss", "generator_loss": "G loss"}
+    means = {"real_probability": "D(x), real", "fake_probability": "D(G(z)), generated"}
+    drawn = [
+        _curves("Losses", metrics, losses, "nats"),
+        _curves("Value of the game", metrics, {"value": "V(D, G)"}, "nats", level=(EQUILIBRIUM_VALUE, "−log 4")),
+        _curves("What D believes", metrics, means, "probability", level=(0.5, "1/2")),
+    ]
+    known = {*losses, *means, "value", "step", "epoch", "learning_rate", "momentum", "images_per_second", "seconds"}
+    further = [key for line in metrics for key, value in line.items() if key not in known and is_number(value)]
+    for key in dict.fromkeys(further):
+        name = key.replace("_", " ")
+        drawn.append(_curves(name[0].upper() + name[1:], metrics, {key: name}, ""))
+    return [picture for picture in drawn if picture is not None]
+
+
+def _curves(
+    title: str,
+    metrics: list[dict[str, Any]],
+    names: dict[str, str],
+    unit: str,
+    level: tuple[float, str] | None = None,
+) -> Picture | None:
+    series = {label: _points({"lines": metrics}, "lines", "step", key) for key, label in names.items()}
+    series = {label: points for label, points in series.items() if points}
+    if not series:
+        return None
+    from matplotlib.ticker import MaxNLocator
+
+    stretch = max(math.ceil(len(points) / _MOST_POINTS) for points in series.values())
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        for (label, points), colour in zip(series.items(), theme.series, strict=False):
+            steps, values = zip(*_means(points, stretch), strict=True)
+            marker = "o" if len(steps) == 1 else ""
+            axes.plot(steps, values, lw=1.4, marker=marker, color=colour, label=label)
+        if level is not None:
+            axes.axhline(level[0], ls="--", lw=1.2, color=theme.series[-1], label=level[1])
+        axes.set_xlabel("step")
+        axes.set_ylabel(unit)
+        axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+    told = []
+    for label, points in series.items():
+        (first, before), (last, after) = points[0], points[-1]
+        told.append(f"{label} goes from {before:.3g} at step {first:,} to {after:.3g} at step {last:,}")
+    alt = f"Line chart over training: {'; '.join(told)}." + (f" A dashed line marks {level[1]}." if level else "")
+    caption = f"Each point is the mean of {stretch} logged lines." if stretch > 1 else ""
+    return render(title, alt, caption, draw)
+
+
+def render(title: str, alt: str, caption: str, draw: Callable[[Axes, Theme], None]) -> Picture:
+    """Draws the same chart in both themes."""
+    return Picture(title, alt, caption, "image/svg+xml", _svg(draw, LIGHT, title), _svg(draw, DARK, title))
+
+
+def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style: Any = {  # matplotlib's own type lists some three hundred keys
+        "svg.fonttype": "none",  # letters stay text: small, and sharp in the reader's own font
+        "svg.hashsalt": salt,  # otherwise random identifiers would make equal reports differ
+        "font.size": 10.0,
+        "axes.grid": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": True,
+        "grid.color": theme.grid,
+        "axes.edgecolor": theme.grid,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+        "legend.frameon": False,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_axisbelow(True)
+        draw(axes, theme)
+        handles, _ = axes.get_legend_handles_labels()
+        if handles:
+            figure.legend(loc="outside upper left", ncols=2, fontsize=9)
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
+def _sigma_ticks(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5 on a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _points(record: dict[str, Any], curve: str, x: str, y: str) -> list[tuple[float, float]]:
+    lines = record.get(curve) or []
+    return [(line[x], line[y]) for line in lines if is_number(line.get(x)) and is_number(line.get(y))]
+
+
+def _reference_marks(record: dict[str, Any]) -> list[tuple[str, float, float, int]]:
+    """(name, sigma, log-likelihood, N) of each reference that there is."""
+    references = record.get("references") or {}
+    named = (("real training images", "training_images"), ("k-means centroids", "kmeans_centroids"))
+    found = [(name, references.get(key) or {}) for name, key in named]
+    return [
+        (name, reference["sigma"], reference["log_likelihood"], reference["num_samples"])
+        for name, reference in found
+        if is_number(reference.get("sigma")) and is_number(reference.get("log_likelihood"))
+    ]
+
+
+def _means(points: Sequence[tuple[float, float]], stretch: int) -> list[tuple[float, float]]:
+    """Means of every `stretch` points; the last stretch may be shorter."""
+    parts = [points[start : start + stretch] for start in range(0, len(points), stretch)]
+    return [(fmean(x for x, _ in part), fmean(y for _, y in part)) for part in parts]

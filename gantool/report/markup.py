@@ -1,0 +1,94 @@
+"""Pieces of HTML. Whatever comes from outside is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from gantool.report.figures import Picture
+from gantool.report.material import is_number
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def safe(value: object) -> Markup:
+    """HTML of anything: Markup as it is, all else as escaped text."""
+    return value if isinstance(value, Markup) else Markup(escape(str(value)))
+
+
+def tag(name: str, *content: object, **attributes: object) -> Markup:
+    """An element. `class_` stands for class; an attribute that is None is left out."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup(f"<{name}{given}>{''.join(safe(part) for part in content)}</{name}>")
+
+
+def join(parts: Iterable[object]) -> Markup:
+    return Markup("\n".join(safe(part) for part in parts))
+
+
+def table(
+    heads: Sequence[object], rows: Sequence[Sequence[object]], caption: str, *, strong: int | None = None
+) -> Markup:
+    """A table in a box of its own that scrolls where the screen is narrow. The first column heads its row.
+
+    Columns of numbers are aligned to the right; `strong` is the index of a row to set in bold.
+    """
+    aligned = ["num" if _is_numeric([row[index] for row in rows]) else None for index in range(len(heads))]
+    head = [tag("th", cell, scope="col", class_=kind) for cell, kind in zip(heads, aligned, strict=True)]
+    body = []
+    for index, row in enumerate(rows):
+        cells = [tag("th", row[0], scope="row")]
+        cells += [tag("td", cell, class_=kind) for cell, kind in zip(row[1:], aligned[1:], strict=True)]
+        body.append(tag("tr", *cells, class_="strong" if index == strong else None))
+    content = (tag("caption", caption), tag("thead", tag("tr", *head)), tag("tbody", *body))
+    # A box that scrolls must be reachable by keyboard, and then needs a name.
+    return tag("div", tag("table", *content), class_="scroll", tabindex="0", role="group", aria_label=caption)
+
+
+def figure(picture: Picture) -> Markup:
+    """The image inline, a dark one where the reader's screen is dark and there is one."""
+    image = Markup(f'<img src="{_data(picture, picture.light)}" alt="{escape(picture.alt)}">')
+    if picture.dark is not None:
+        dark = f'<source media="(prefers-color-scheme: dark)" srcset="{_data(picture, picture.dark)}">'
+        image = tag("picture", Markup(dark), image)
+    words = tag("p", picture.caption) if picture.caption else ""
+    kind = "chart" if picture.media_type == "image/svg+xml" else "pixels"
+    return tag("figure", tag("figcaption", tag("h4", picture.title), words), image, class_=kind)
+
+
+def number(value: Any) -> str:
+    """A number as read by people; other things as text; "–" for nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if is_number(value):
+        return (f"{value:,}" if isinstance(value, int) else f"{value:,.4g}").replace("-", "−")
+    return str(value)
+
+
+def nats(value: Any) -> str:
+    """A log-likelihood or its error, to a tenth of a nat."""
+    return f"{value:,.1f}".replace("-", "−") if is_number(value) else "–"
+
+
+def _is_numeric(cells: Sequence[object]) -> bool:
+    def fits(cell: object) -> bool:
+        text = str(cell)
+        return not isinstance(cell, Markup) and (text == "–" or text.lstrip("−+")[:1].isdigit())
+
+    return bool(cells) and all(fits(cell) for cell in cells)
+
+
+def _data(picture: Picture, content: bytes) -> str:
+    return f"data:{picture.media_type};base64,{base64.b64encode(content).decode('ascii')}"
