@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gantool.evaluation.estimator import ParzenWindow
     from gantool.runs import load_run
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_run"]
+__all__ = ["ParzenWindow", "__version__", "load_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from gantool.runs import load_run
 
         return load_run
+    if name == "ParzenWindow":
+        from gantool.evaluation.estimator import ParzenWindow
+
+        return ParzenWindow
     raise AttributeError(f"module 'gantool' has no attribute {name!r}")
