@@ -88,13 +88,17 @@ def _finite_float32(rows: Array, where: str) -> Array:
     return rows
 
 
-def _classes(arrays: dict[str, Array], key: str, rows: int, path: Path) -> torch.Tensor | None:
+def labels_of(arrays: dict[str, Array], key: str, rows: int, where: str) -> torch.Tensor | None:
+    """The array called `key` as labels [rows] int64, or None where there is none.
+
+    `where` names the file in errors. Raises UsageError: another length, or not whole numbers.
+    """
     if key not in arrays:
         return None
     labels = arrays[key]
     if labels.dtype.kind not in "ui" or labels.shape != (rows,):
         raise UsageError(
-            f"{path} ({key}) must be {rows} whole numbers, one a row, but is {list(labels.shape)} of {labels.dtype}."
+            f"{where} ({key}) must be {rows} whole numbers, one a row, but is {list(labels.shape)} of {labels.dtype}."
         )
     return torch.from_numpy(labels.astype(np.int64))
 
@@ -109,7 +113,7 @@ def _named_splits(path: Path, arrays: dict[str, Array]) -> tuple[dict[str, Split
     splits, shapes = {}, {}
     for name in _SPLITS:
         rows, shapes[name] = rows_of(arrays[name], f"{path} ({name})")
-        splits[name] = Split(rows, _classes(arrays, f"{name}_labels", len(rows), path))
+        splits[name] = Split(rows, labels_of(arrays, f"{name}_labels", len(rows), str(path)))
     kinds = {name: f"{list(shapes[name])} of {arrays[name].dtype}" for name in _SPLITS}
     if len({(shapes[name], splits[name].stored.dtype) for name in _SPLITS}) > 1:
         described = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
@@ -128,7 +132,7 @@ def _dealt_splits(path: Path, arrays: dict[str, Array]) -> tuple[dict[str, Split
     rows, shape = rows_of(arrays[names[0]], where)
     if len(rows) < _LEAST_ROWS:
         raise UsageError(f"{where} must have {_LEAST_ROWS} rows or more to be split 80/10/10, but has {len(rows)}.")
-    labels = _classes(arrays, "labels", len(rows), path)
+    labels = labels_of(arrays, "labels", len(rows), str(path))
     held_out = len(rows) // 10
     parts = np.split(fixed_permutation(len(rows)), [len(rows) - 2 * held_out, len(rows) - held_out])
     dealt = {

@@ -1,4 +1,4 @@
-"""The user's own arrays as rows to score, to choose sigma on, or to take references from.
+"""The user's own files as rows to score, to choose sigma on, or to take references from.
 
 Every refusal is one sentence that names the option, the file and the shape.
 """
@@ -10,11 +10,14 @@ from pathlib import Path
 
 import torch
 
-from gantool.data.arrays import rows_of
-from gantool.data.npy import read_arrays
+from gantool.data.arrays import labels_of, rows_of
+from gantool.data.images import read_image_folder
+from gantool.data.npy import Array, read_arrays
+from gantool.data.tensors import read_tensors
 from gantool.errors import UsageError
 
-# The arrays of a .npz file that each option looks for, in this order; else the only one that can hold rows.
+# The arrays of an archive (.npz, .safetensors) that each option looks for, in this order; else the only one that can
+# hold rows.
 _MEMBERS = {
     "--samples": ("samples", "x", "data"),
     "--data": ("test", "data", "x"),
@@ -28,7 +31,8 @@ class Rows:
     """Examples as rows: `values` is [N, D] float32, finite, on the CPU.
 
     `shape` is one example's shape, (channels, height, width) for images; `scaling` says in words what a value is;
-    `name` is the file's; `origin` names the option and the file, for messages.
+    `name` is the file's; `origin` names the option and the file, for messages. `labels` is [N] int64 where the file has
+    any; `classes` names them where they are the subfolders of an image folder.
     """
 
     values: torch.Tensor
@@ -36,34 +40,54 @@ class Rows:
     scaling: str
     name: str
     origin: str
+    labels: torch.Tensor | None = None
+    classes: tuple[str, ...] = ()
 
 
 def load_rows(path: Path, flag: str) -> Rows:
-    """Reads the array that `flag` (--samples, --data, --validation or --train-data) gives: a .npy or .npz file.
+    """Reads what `flag` (--samples, --data, --validation or --train-data) gives: .npy, .npz, .safetensors, or a folder.
 
-    [N, D], [N, H, W], [N, C, H, W] or [N, H, W, C]; images are flattened, channels first. Bytes are divided by 255,
-    floats taken as they are. Nothing is unpickled. Raises UsageError for a file that is not there, damaged or without
-    such an array, for another type or rank, for no rows, and for values that are not finite.
+    Arrays are [N, D], [N, H, W], [N, C, H, W] or [N, H, W, C]; a folder holds PNG or JPEG images of one size, or a
+    subfolder of them a class. Images are flattened, channels first. Bytes are divided by 255, floats taken as they are.
+    An archive's labels are called `labels`, or after the rows' own name, as in `test_labels`. Nothing is unpickled.
+
+    Raises UsageError for a file that is not there, damaged or without such an array, for another type or rank, for no
+    rows, for values that are not finite, and for labels that do not fit.
     """
     origin = f"{flag} {path}"
     try:
-        arrays = read_arrays(path)
+        if path.is_dir():
+            folder = read_image_folder(path)
+            values, shape = _values(torch.from_numpy(folder.pixels).flatten(1)), folder.pixels.shape[1:]
+            labels = None if folder.labels is None else torch.from_numpy(folder.labels)
+            return Rows(values, shape, "bytes / 255", path.resolve().name, origin, labels, folder.classes)
+        arrays = read_tensors(path) if path.suffix == ".safetensors" else read_arrays(path)
     except UsageError as error:
         raise UsageError(f"{flag}: {error}") from error
-    name = next((name for name in _MEMBERS[flag] if name in arrays), None)
-    if name is None:
-        fitting = [name for name, array in arrays.items() if array.ndim >= 2 or name == ""]
-        if len(fitting) != 1:
-            raise UsageError(
-                f"{origin} holds the arrays {', '.join(arrays) or '(none)'}, and it is not clear which one is meant; "
-                f"call that one `{_MEMBERS[flag][0]}`."
-            )
-        name = fitting[0]
+    name = _member(arrays, flag, origin)
     stored, shape = rows_of(arrays[name], origin)
-    is_bytes = stored.dtype == torch.uint8
-    # A true division: k/255 is then the float nearest to it, as in the registered data sets.
-    values = stored.float().div_(255.0) if is_bytes else stored
-    return Rows(values, shape, "bytes / 255" if is_bytes else "as given", path.name, origin)
+    labels = labels_of(arrays, f"{name}_labels" if f"{name}_labels" in arrays else "labels", len(stored), origin)
+    scaling = "bytes / 255" if stored.dtype == torch.uint8 else "as given"
+    return Rows(_values(stored), shape, scaling, path.name, origin, labels)
+
+
+def _member(arrays: dict[str, Array], flag: str, origin: str) -> str:
+    """The name of the array that `flag` means."""
+    name = next((name for name in _MEMBERS[flag] if name in arrays), None)
+    if name is not None:
+        return name
+    fitting = [name for name, array in arrays.items() if array.ndim >= 2 or name == ""]
+    if len(fitting) != 1:
+        raise UsageError(
+            f"{origin} holds the arrays {', '.join(arrays) or '(none)'}, and it is not clear which one is meant; "
+            f"call that one `{_MEMBERS[flag][0]}`."
+        )
+    return fitting[0]
+
+
+def _values(stored: torch.Tensor) -> torch.Tensor:
+    """Bytes [N, D] → float32 by a true division: k/255 is then the float nearest to it, as in registered data sets."""
+    return stored.float().div_(255.0) if stored.dtype == torch.uint8 else stored
 
 
 def require_alike(first: Rows, second: Rows) -> None:
@@ -79,4 +103,13 @@ def require_alike(first: Rows, second: Rows) -> None:
         raise UsageError(
             f"{first.origin} holds images of shape {list(first.shape)} and {second.origin} of {list(second.shape)}: "
             f"flattened, their pixels would not line up; give both in one layout."
+        )
+
+
+def require_same_classes(samples: Rows, data: Rows) -> None:
+    """Raises UsageError where both are folders of classes whose names differ: equal labels would mean other things."""
+    if samples.classes and data.classes and samples.classes != data.classes:
+        raise UsageError(
+            f"{samples.origin} has the classes {', '.join(samples.classes)} and {data.origin} has "
+            f"{', '.join(data.classes)}: give both the same subfolders."
         )

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 
 from gantool.errors import UsageError
-from gantool.evaluation.arrays import load_rows, require_alike
+from gantool.evaluation.arrays import load_rows, require_alike, require_same_classes
 
 
 def saved(folder: Path, array: np.ndarray, name: str = "rows.npy") -> Path:
@@ -135,3 +137,60 @@ def test_channels_last_is_read_channels_first(tmp_path: Path) -> None:
     rows = load_rows(saved(tmp_path, array), "--samples")
     assert rows.shape == (3, 6, 5)
     np.testing.assert_array_equal(rows.values, torch.from_numpy(array.transpose(0, 3, 1, 2).reshape(2, -1).copy()))
+
+
+def test_safetensors_follow_the_rules_of_archives(tmp_path: Path) -> None:
+    path = tmp_path / "all.safetensors"
+    values = {name: torch.full((2, 3), float(index)) for index, name in enumerate(("samples", "test"))}
+    save_file(values | {"labels": torch.tensor([4, 1])}, path)
+    for flag, name in (("--samples", "samples"), ("--data", "test")):
+        rows = load_rows(path, flag)
+        assert torch.equal(rows.values, values[name])
+        assert rows.labels is not None
+        assert rows.labels.tolist() == [4, 1]
+    with pytest.raises(UsageError, match=r"--train-data .*all\.safetensors holds the arrays.*`train`"):
+        load_rows(path, "--train-data")
+
+
+def test_labels_belong_to_the_rows_of_their_name(tmp_path: Path) -> None:
+    path = tmp_path / "all.npz"
+    np.savez(path, samples=np.zeros((2, 3)), test=np.zeros((4, 3)), labels=[1, 2], test_labels=np.uint8([5, 6, 7, 8]))
+    samples, data = load_rows(path, "--samples").labels, load_rows(path, "--data").labels
+    assert samples is not None
+    assert data is not None
+    assert (samples.tolist(), samples.dtype) == ([1, 2], torch.int64)
+    assert (data.tolist(), data.dtype) == ([5, 6, 7, 8], torch.int64)
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 3], [[1], [2]], [0.5, 1.0]], ids=["length", "rank", "fractions"])
+def test_labels_that_do_not_fit_are_refused(labels: list[object], tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    np.savez(path, samples=np.zeros((2, 3)), labels=np.array(labels))
+    with pytest.raises(UsageError, match=r"--samples .*s\.npz \(labels\) must be 2 whole numbers, one a row"):
+        load_rows(path, "--samples")
+
+
+def picture(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((2, 3), value, dtype=np.uint8)).save(path)
+
+
+def test_an_image_folder_is_bytes_with_its_subfolders_as_labels(tmp_path: Path) -> None:
+    picture(tmp_path / "faces" / "man" / "1.png", 51)
+    picture(tmp_path / "faces" / "cat" / "1.png", 255)
+    rows = load_rows(tmp_path / "faces", "--samples")
+    assert (rows.shape, rows.scaling, rows.name) == ((1, 2, 3), "bytes / 255", "faces")
+    np.testing.assert_array_equal(rows.values[:, 0].numpy(), np.float32([1, 51 / 255]))
+    assert rows.labels is not None
+    assert (rows.labels.tolist(), rows.classes) == ([0, 1], ("cat", "man"))
+    picture(tmp_path / "others" / "dog" / "1.png", 0)
+    others = load_rows(tmp_path / "others", "--data")
+    with pytest.raises(UsageError, match=r"--samples .* has the classes cat, man and --data .* has dog"):
+        require_same_classes(rows, others)
+    require_same_classes(rows, rows)
+
+
+def test_a_broken_image_names_the_option_too(tmp_path: Path) -> None:
+    (tmp_path / "odd.jpg").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match=r"--data: .*odd\.jpg is damaged"):
+        load_rows(tmp_path, "--data")

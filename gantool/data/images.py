@@ -1,0 +1,154 @@
+"""Folders of PNG and JPEG images of one size, read as bytes; nothing in a file is trusted.
+
+`folder/*.png` are images without labels. In `folder/<class>/*.png` each subfolder is a class: the sorted names of the
+subfolders are the classes 0, 1, …
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from gantool.data.npy import Array
+from gantool.errors import UsageError
+
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+# A header may promise any size: more than this would be a camera's whole picture, not an example of a data set.
+_MOST_PIXELS = 4096 * 4096
+# One byte as read and four as float32.
+_BYTES_A_VALUE = 5
+# A PNG file tells its bit depth in byte 24. Pillow cuts 16 bits a channel to 8 without a word.
+_DEPTH_AT = 24
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images of one size in the order of their sorted paths.
+
+    `pixels` is [N, C, H, W] uint8, C = 1 (grey) or 3 (RGB). `labels` is [N] int64, an index into `classes`, or None
+    where the folder has no subfolders.
+    """
+
+    pixels: Array
+    labels: Array | None
+    classes: tuple[str, ...]
+
+
+def read_image_folder(folder: Path) -> ImageFolder:
+    """Reads every image of a folder, or of its subfolders, one a class. Hidden files are left out.
+
+    Raises UsageError naming the file: neither PNG nor JPEG, damaged, cut short, too large, transparent, of 16 bits a
+    channel or another colour space; of another size than the first; images beside subfolders; nothing to read.
+    """
+    paths, labels, classes = _list_images(folder)
+    shape = _as_bytes(paths[0]).shape
+    needed, memory = len(paths) * int(np.prod(shape)) * _BYTES_A_VALUE, _memory()
+    if needed > memory:
+        raise UsageError(
+            f"The {len(paths):,} images of {folder} need {needed / 2**30:,.1f} GiB, more than this machine has; "
+            f"give fewer."
+        )
+    pixels = np.empty((len(paths), *shape), dtype=np.uint8)
+    for index, path in enumerate(paths):
+        image = _as_bytes(path)
+        if image.shape != shape:
+            raise UsageError(
+                f"The images of a folder must be of one size and colour, but {paths[0]} is {_words(shape)} and {path} "
+                f"is {_words(image.shape)}."
+            )
+        pixels[index] = image
+    return ImageFolder(pixels, np.array(labels, dtype=np.int64) if classes else None, classes)
+
+
+def _list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
+    """The images, a label for each where there are subfolders, and the subfolders' names."""
+    entries = _visible(folder)
+    subfolders = [entry for entry in entries if entry.is_dir()]
+    if not subfolders:
+        return _require_images(folder, entries), [], ()
+    if len(subfolders) < len(entries):
+        other = next(entry for entry in entries if not entry.is_dir())
+        raise UsageError(
+            f"{folder} holds {other.name} beside subfolders such as {subfolders[0].name}: a folder holds either images "
+            f"or one subfolder a class."
+        )
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, subfolder in enumerate(subfolders):
+        found = _require_images(subfolder, _visible(subfolder))
+        paths += found
+        labels += [label] * len(found)
+    return paths, labels, tuple(subfolder.name for subfolder in subfolders)
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+
+
+def _require_images(folder: Path, entries: list[Path]) -> list[Path]:
+    if not entries:
+        raise UsageError(f"The folder {folder} holds no PNG or JPEG image.")
+    for entry in entries:
+        if entry.suffix.lower() not in _SUFFIXES or not entry.is_file():
+            raise UsageError(f"{entry} is not a PNG or JPEG file, and a folder of images may hold nothing else.")
+    return entries
+
+
+def _as_bytes(path: Path) -> Array:
+    """One image → [C, H, W] uint8."""
+    try:
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            start = stream.read(_DEPTH_AT + 1)
+            stream.seek(0)
+            with Image.open(stream, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise UsageError(
+                        f"{path} is {image.width}×{image.height}, too large for an example: scale it down to "
+                        f"{_MOST_PIXELS:,} pixels or fewer."
+                    )
+                if image.format == "PNG" and start[_DEPTH_AT] == 16:
+                    raise UsageError(f"{path} has 16 bits a channel: save it with 8.")
+                return _channels(image, path)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UsageError(
+            f"{path} promises far more pixels than an example has; it looks like a decompression bomb."
+        ) from error
+    except UsageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UsageError(f"{path} is damaged: neither a PNG nor a JPEG image can be recognised in it.") from error
+    except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
+        raise UsageError(f"{path} cannot be read as an image: {str(error) or type(error).__name__}.") from error
+
+
+def _channels(image: Image.Image, path: Path) -> Array:
+    if image.mode in ("LA", "PA", "RGBA") and image.getchannel("A").getextrema()[0] == 255:
+        image = image.convert("L" if image.mode == "LA" else "RGB")  # fully opaque: nothing is lost
+    elif image.mode in ("1", "P") and "transparency" not in image.info:
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    if image.mode not in ("L", "RGB") or "transparency" in image.info:
+        raise UsageError(
+            f"{path} is neither grey nor RGB (Pillow calls it {image.mode}), or is transparent: save it as one of the "
+            f"two, opaque."
+        )
+    pixels = np.asarray(image)
+    return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    channels, height, width = shape
+    return f"{width}×{height} {'grey' if channels == 1 else 'RGB'}"
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
