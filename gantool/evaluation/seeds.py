@@ -1,0 +1,188 @@
+"""Which scores may be compared, and the spread of one configuration's score over training seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from gantool.config import RunConfig
+from gantool.errors import UsageError
+from gantool.runs import Run, list_runs
+
+Record = Mapping[str, Any]
+
+ACROSS_SEEDS = (
+    "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each; the ± of one "
+    "run is across the rows scored and says nothing of the seed."
+)
+ONE_SEED = "One seed has no spread: train the same configuration with other seeds to see what the seed is worth."
+
+
+def differences(first: Record, second: Record) -> dict[str, tuple[str, str]]:
+    """What keeps two recorded scores from being compared: {what: (in the first, in the second)}, empty where nothing.
+
+    Looked at are the measure, the data set and its fingerprint, the split and its size, the dimension, the pixel scale,
+    the number of samples and how sigma was chosen. A fingerprint that an older record lacks is passed over.
+    """
+    unlike = {}
+    for name, describe in _TERMS.items():
+        one, two = describe(first), describe(second)
+        if one is not None and two is not None and one != two:
+            unlike[name] = (one, two)
+    return unlike
+
+
+def require_comparable(records: Sequence[Record]) -> None:
+    """Raises UsageError, naming the difference and the two records, where scores would compare unlike with unlike."""
+    for index, other in enumerate(records[1:], start=2):
+        unlike = differences(records[0], other)
+        if unlike:
+            what = "; ".join(f"{name}: {one} against {two}" for name, (one, two) in unlike.items())
+            raise UsageError(
+                f"The scores of {_name(records[0], 1)} and {_name(other, index)} cannot be compared, since they differ "
+                f"in {what}; evaluate both alike."
+            )
+
+
+def _name(record: Record, position: int) -> str:
+    return str(record["run"]) if record.get("run") else f"record {position}"
+
+
+def _sigma_protocol(record: Record) -> str:
+    """How sigma was chosen, in words. A record without a source is an old one, whose sigma came from validation."""
+    source = record.get("sigma_source", "validation")
+    if source == "given":
+        return f"given as {record['sigma']:.6g}"
+    grid = sorted(point["sigma"] for point in record.get("sigma_curve", ()))
+    span = f" of {len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}" if grid else ""
+    return f"{source} on {record.get('validation_size', 0):,} rows{span}"
+
+
+def _text(key: str) -> Callable[[Record], str | None]:
+    return lambda record: None if record.get(key) is None else str(record[key])
+
+
+def _fingerprint(record: Record) -> str | None:
+    value = record.get("data_fingerprint")
+    return None if value is None else str(value)[:12]
+
+
+_TERMS: dict[str, Callable[[Record], str | None]] = {
+    "measure": lambda record: str(record.get("measure", "parzen")),
+    "data set": _text("dataset"),
+    "data set's fingerprint": _fingerprint,
+    "split": _text("split"),
+    "rows scored": _text("test_size"),
+    "dimension": _text("dimension"),
+    "pixel scaling": _text("pixel_scaling"),
+    "number of samples": _text("num_samples"),
+    "choice of sigma": lambda record: _sigma_protocol(record) if "sigma" in record else None,
+}
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """The scores of one configuration at several training seeds, in nats.
+
+    `standard_error_across_seeds` is std/√num_runs with ddof 1; None for one run, which has no spread.
+    """
+
+    records: tuple[dict[str, Any], ...]
+    seeds: tuple[int, ...]
+    mean: float
+    standard_error_across_seeds: float | None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `gantool eval parzen RUN RUN --json` prints."""
+        return {
+            "measure": "parzen",
+            "runs": list(self.records),
+            "seeds": list(self.seeds),
+            "mean": self.mean,
+            "standard_error_across_seeds": self.standard_error_across_seeds,
+            "num_runs": len(self.records),
+            "notes": list(self.notes),
+        }
+
+
+def summarise(records: Sequence[dict[str, Any]], seeds: Sequence[int], notes: Sequence[str] = ()) -> SeedScores:
+    """Mean and standard error over one record a seed. Raises UsageError where the records cannot be compared."""
+    require_comparable(records)
+    values = [record["log_likelihood"] for record in records]
+    error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    said = ACROSS_SEEDS.format(count=len(values)) if len(values) > 1 else ONE_SEED
+    return SeedScores(tuple(records), tuple(seeds), mean(values), error, (*notes, said))
+
+
+def require_one_configuration(runs: Sequence[Run], step: int | None = None) -> None:
+    """Raises UsageError unless the runs differ in their seeds alone, and have a checkpoint of one step.
+
+    A run's name and description are no part of what is trained.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        for key, (one, two) in _config_differences(first.config, run.config).items():
+            raise UsageError(
+                f"{first.path} and {run.path} differ in {key} ({one} against {two}): a mean over seeds needs runs that "
+                f"differ in the seed alone."
+            )
+        if first.data.fingerprint != run.data.fingerprint:
+            raise UsageError(f"{first.path} and {run.path} were trained on different rows: their mean has no meaning.")
+        if step is None and first.latest_step() != run.latest_step():
+            raise UsageError(
+                f"{first.path} is at step {first.latest_step()} and {run.path} at step {run.latest_step()}: train both "
+                f"to one length, or name a checkpoint that both have with --step."
+            )
+    seeds: dict[int, Run] = {}
+    for run in runs:
+        seed = run.config.training.seed
+        if seed in seeds:
+            raise UsageError(
+                f"{seeds[seed].path} and {run.path} have the same seed, {seed}: that is one run twice and shows no "
+                f"spread; leave one of them out."
+            )
+        seeds[seed] = run
+
+
+def same_but_for_the_seed(run: Run, runs_dir: Path) -> tuple[list[Run], list[str]]:
+    """`run` and every run of the folder with its configuration, data and step but another seed; in the seeds' order.
+
+    Of several runs with one seed the newest counts, `run` itself before all. The notes name what was left out.
+    """
+    notes: list[str] = []
+    chosen = {run.config.training.seed: run}
+    for other in reversed(list_runs(runs_dir)):
+        alike = not _config_differences(run.config, other.config) and run.data.fingerprint == other.data.fingerprint
+        if not alike or other.path.resolve() == run.path.resolve():
+            continue
+        if other.latest_step() != run.latest_step():
+            notes.append(f"{other.path} is left out: it is at step {other.latest_step()}, not {run.latest_step()}.")
+        elif (seed := other.config.training.seed) in chosen:
+            notes.append(f"{other.path} is left out: {chosen[seed].path} has its seed, {seed}, too.")
+        else:
+            chosen[seed] = other
+    return [chosen[seed] for seed in sorted(chosen)], notes
+
+
+def _config_differences(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """{dotted key: (value, value)} of every field that differs, apart from seed, name and description."""
+    flat = [_flatten(_without_seed(config).to_dict()) for config in (first, second)]
+    keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]
+    pairs = {key: (flat[0].get(key, "nothing"), flat[1].get(key, "nothing")) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _without_seed(config: RunConfig) -> RunConfig:
+    return replace(config, name="run", about="", training=replace(config.training, seed=0))
+
+
+def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, (dict, list, tuple)):
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        return {key: value for name, item in items for key, value in _flatten(item, f"{prefix}.{name}").items()}
+    return {prefix.removeprefix("."): node}
