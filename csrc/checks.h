@@ -7,6 +7,7 @@
 #include <torch/headeronly/core/ScalarType.h>
 
 #include <initializer_list>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -72,6 +73,21 @@ class Door {
     fail(name, std::string(wanted) + ", and is of another type");
   }
 
+  // The shape and the device of another argument.
+  const Door& like(const char* name, const Tensor& tensor, const char* like_name,
+                   const Tensor& other) const {
+    if (describe_shape(tensor) != describe_shape(other)) {
+      fail(name, std::string("of the shape of ") + like_name + ", " + describe_shape(other) +
+                     ", and is " + describe_shape(tensor));
+    }
+    return same_device(name, tensor, like_name, other);
+  }
+
+  const Door& contiguous(const char* name, const Tensor& tensor) const {
+    if (!tensor.is_contiguous()) fail(name, "contiguous, since it is updated in place");
+    return *this;
+  }
+
   const Door& between(const char* what, int64_t value, int64_t least, int64_t most) const {
     if (value < least || value > most) {
       fail(what, "between " + std::to_string(least) + " and " + std::to_string(most) + ", and is " +
@@ -114,6 +130,24 @@ inline void check_maxout_backward(const Tensor& grad_out, const Tensor& winner, 
       .shape("winner", winner, "[B, U]", {x.size(0), weight.size(0)})
       .type("winner", winner, "uint8", {ScalarType::Byte})
       .same_device("winner", winner, "x", x);
+}
+
+// parameter, velocity and gradient of one shape and copy, where there is one; updated in place, so
+// that all but the gradient must be contiguous.
+inline void check_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
+                           const std::optional<Tensor>& copy) {
+  Door door("momentum_step");
+  door.type("parameter", parameter, "float32", {ScalarType::Float})
+      .contiguous("parameter", parameter)
+      .like("velocity", velocity, "parameter", parameter)
+      .type("velocity", velocity, "float32", {ScalarType::Float})
+      .contiguous("velocity", velocity)
+      .like("gradient", gradient, "parameter", parameter)
+      .type("gradient", gradient, "float32 or bfloat16", {ScalarType::Float, ScalarType::BFloat16});
+  if (!copy) return;
+  door.like("copy", *copy, "parameter", parameter)
+      .type("copy", *copy, "bfloat16", {ScalarType::BFloat16})
+      .contiguous("copy", *copy);
 }
 
 // queries [N, D], samples [M, D], sigmas [S], with M and D at least 1.

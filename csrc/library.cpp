@@ -13,6 +13,7 @@
 #include "checks.h"
 #include "cpu/parzen_pack.h"
 #include "maxout.h"
+#include "momentum.h"
 #include "parzen.h"
 
 namespace gantool {
@@ -162,6 +163,31 @@ std::string maxout_variant(const Tensor& x, int64_t pieces) {
   return maxout_cpu_variant_name(maxout_cpu_best_variant());
 }
 
+// -------------------------------------------------------------------------------------- momentum
+
+template <typename Gradient>
+void run_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
+                  BFloat16* copy, double rate, double momentum, double bound) {
+  const int64_t columns = parameter.dim() < 2 ? parameter.numel() : parameter.size(-1);
+  const int64_t rows = columns == 0 ? 0 : parameter.numel() / columns;
+  momentum_step_cpu<Gradient>(
+      {data<float>(parameter), data<float>(velocity), data<Gradient>(gradient), copy, rows, columns,
+       static_cast<float>(rate), static_cast<float>(momentum), static_cast<float>(bound)},
+      torch_threads());
+}
+
+void momentum_step(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
+                   const std::optional<Tensor>& copy, double rate, double momentum, double bound) {
+  check_momentum(parameter, velocity, gradient, copy);
+  const Tensor grad = torch::stable::contiguous(gradient);
+  BFloat16* rounded = copy ? data<BFloat16>(*copy) : nullptr;
+  if (grad.scalar_type() == ScalarType::BFloat16) {
+    run_momentum<BFloat16>(parameter, velocity, grad, rounded, rate, momentum, bound);
+  } else {
+    run_momentum<float>(parameter, velocity, grad, rounded, rate, momentum, bound);
+  }
+}
+
 // ---------------------------------------------------------------------------------------- parzen
 
 template <typename Element>
@@ -227,6 +253,9 @@ STABLE_TORCH_LIBRARY(gantool, m) {
       "maxout_backward(Tensor grad_out, Tensor winner, Tensor x, Tensor weight, bool need_x, "
       "bool need_weight, bool need_bias) -> (Tensor, Tensor, Tensor)");
   m.def("maxout_variant(Tensor x, int pieces) -> str");
+  m.def(
+      "momentum_step(Tensor(a!) parameter, Tensor(b!) velocity, Tensor gradient, "
+      "Tensor(c!)? copy, float rate, float momentum, float bound) -> ()");
   m.def("parzen_log_density(Tensor queries, Tensor samples, Tensor sigmas) -> Tensor");
   m.def("parzen_variant(Tensor queries, Tensor samples) -> str");
 }
@@ -235,6 +264,7 @@ STABLE_TORCH_LIBRARY_IMPL(gantool, CPU, m) {
   m.impl("maxout_forward", TORCH_BOX(&maxout_forward));
   m.impl("maxout_backward", TORCH_BOX(&maxout_backward));
   m.impl("maxout_variant", TORCH_BOX(&maxout_variant));
+  m.impl("momentum_step", TORCH_BOX(&momentum_step));
   m.impl("parzen_log_density", TORCH_BOX(&parzen_log_density));
   m.impl("parzen_variant", TORCH_BOX(&parzen_variant));
 }

@@ -18,6 +18,8 @@ Activation = Literal["relu", "sigmoid", "tanh", "linear", "maxout"]
 UpdateOrder = Literal["alternating", "simultaneous", "generator-first"]
 GeneratorObjective = Literal["non-saturating", "minimax", "blend"]
 OptimizerKind = Literal["momentum", "adam"]
+Precision = Literal["float32", "bfloat16"]
+StepKind = Literal["auto", "plain", "fused"]
 
 
 def _require(condition: bool, name: str, expected: str, value: object) -> None:
@@ -153,6 +155,8 @@ class TrainingConfig:
 
     `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`,
     when set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
+    `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd), fused
+    (written by hand, fully connected networks and momentum on the CPU) or auto (fused where it can be).
     Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch. The newest
     `keep_checkpoints` checkpoints are kept; 0 keeps them all.
     """
@@ -165,6 +169,8 @@ class TrainingConfig:
     epochs: int = 20
     steps: int | None = None
     seed: int = 0
+    precision: Precision = "float32"
+    step: StepKind = "auto"
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
@@ -173,6 +179,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         _require_choice(self.order, ("alternating", "simultaneous", "generator-first"), "training.order")
         _require_choice(self.objective, ("non-saturating", "minimax", "blend"), "training.objective")
+        _require_choice(self.precision, ("float32", "bfloat16"), "training.precision")
+        _require_choice(self.step, ("auto", "plain", "fused"), "training.step")
         _require_number(self.blend, "training.blend", "from 0 to 1", 0.0, 1.0)
         for name in ("k", "batch_size", "epochs", "log_every"):
             _require_count(getattr(self, name), f"training.{name}")

@@ -40,6 +40,7 @@ SHORTCUTS = {
     "steps": "training.steps",
     "seed": "training.seed",
     "learning_rate": "optimizer.learning_rate",
+    "precision": "training.precision",
 }
 
 
@@ -76,6 +77,9 @@ def train(
     steps: Annotated[int | None, _algorithm("Iterations in total, instead of epochs.")] = None,
     batch_size: Annotated[int | None, _algorithm("Examples a batch.")] = None,
     learning_rate: Annotated[float | None, _algorithm("The first learning rate.")] = None,
+    precision: Annotated[
+        str | None, _algorithm("Type of the products: float32 or bfloat16 (weights stay float32).")
+    ] = None,
     seed: Annotated[int | None, _algorithm("One seed for weights, batches, noise and dropout.")] = None,
     resume: Annotated[
         str | None,
@@ -229,7 +233,7 @@ def _report(outcome: Outcome, console: Console, json_output: bool) -> None:
         print_json(outcome.to_dict())
     run = outcome.run
     if outcome.signal_number is None:
-        console.print(f"Done: {outcome.step:,} steps in {run.path}.", markup=False, soft_wrap=True)
+        console.print(f"Done: {outcome.step:,} steps in {run.path}, {outcome.step_impl}.", markup=False, soft_wrap=True)
         console.print(
             f"Pictures: {run.samples}. Next: gantool sample, gantool eval parzen.", markup=False, soft_wrap=True
         )

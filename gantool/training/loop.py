@@ -10,11 +10,11 @@ from typing import Protocol
 from gantool.checkpoint import prune_checkpoints
 from gantool.config import TrainingConfig
 from gantool.runs import Run
-from gantool.training.algorithm import UPDATE_ORDERS
 from gantool.training.divergence import Diverged, DivergenceWatch
 from gantool.training.metrics import Record, append_record, build_record, measure
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState
+from gantool.training.step import Step
 
 
 class Observer(Protocol):
@@ -30,6 +30,7 @@ class Observer(Protocol):
 def train(
     run: Run,
     state: TrainingState,
+    step: Step,
     draw_sheet: Callable[[int], Path],
     observer: Observer,
     stop_requested: Callable[[], bool],
@@ -42,7 +43,6 @@ def train(
     """
     training = run.config.training
     total = total_steps(training, state)
-    play = UPDATE_ORDERS[training.order]
     watch = DivergenceWatch(state.game.rng.device)
     started = last_time = time.perf_counter()
     last_step = saved_step = state.step
@@ -50,7 +50,7 @@ def train(
     while state.step < total and not stop_requested():
         epoch = state.epoch_at(state.step)
         rates = rates_at(run.config.optimizer, state.step, epoch)
-        iteration = play(state.game, state.step, rates)
+        iteration = step.play(state.step, rates)
         state.step += 1
         watch.see(iteration, state.step)
 

@@ -22,6 +22,7 @@ from gantool.training.loop import Observer, total_steps, train
 from gantool.training.metrics import truncate_records
 from gantool.training.signals import stop_on_signal
 from gantool.training.state import TrainingState, build_state
+from gantool.training.step import Step, build_step
 
 SHEET_IMAGES = 100
 
@@ -34,6 +35,7 @@ class Outcome:
     step: int
     total_steps: int
     signal_number: int | None
+    step_impl: str
 
     def to_dict(self) -> dict[str, Any]:
         state = "finished" if self.signal_number is None else "stopped"
@@ -42,6 +44,7 @@ class Outcome:
             "state": state,
             "step": self.step,
             "total_steps": self.total_steps,
+            "step_impl": self.step_impl,
             "metrics": str(self.run.metrics),
             "samples": str(self.run.samples),
         }
@@ -56,9 +59,10 @@ def start_run(
     fit, Diverged where the loss did.
     """
     state = build_state(config, dataset, device)
+    step = build_step(state.game, config.training)
     total = total_steps(config.training, state)
     run = create_run(runs_dir, config, dataset, describe_environment(device))
-    return _play(run, state, dataset, observe(run, total))
+    return _play(run, state, step, dataset, observe(run, total))
 
 
 def resume_run(
@@ -88,10 +92,11 @@ def resume_run(
             f"The run {run.path} is at step {state.step} of {total} already; "
             "give a larger total with --steps or --epochs."
         )
+    step = build_step(state.game, run.config.training)
     run.write_config()
     clear_partial_checkpoints(run.checkpoints)
     seconds = truncate_records(run.metrics, state.step, run.config.training.log_every)
-    return _play(run, state, dataset, observe(run, total), seconds)
+    return _play(run, state, step, dataset, observe(run, total), seconds)
 
 
 def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> RunConfig:
@@ -103,17 +108,24 @@ def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> Run
     return config
 
 
-def _play(run: Run, state: TrainingState, dataset: Dataset, observer: Observer, seconds_before: float = 0.0) -> Outcome:
+def _play(
+    run: Run,
+    state: TrainingState,
+    step: Step,
+    dataset: Dataset,
+    observer: Observer,
+    seconds_before: float = 0.0,
+) -> Outcome:
     total = total_steps(run.config.training, state)
     run.write_status("running", state.step, total)
     try:
         with stop_on_signal() as stop:
-            done = train(run, state, _sheet_drawer(run, state, dataset), observer, stop, seconds_before)
+            done = train(run, state, step, _sheet_drawer(run, state, dataset), observer, stop, seconds_before)
     except GantoolError as error:
         run.write_status("failed", state.step, total, str(error))
         raise
     run.write_status("finished" if done else "stopped", state.step, total)
-    return Outcome(run, state.step, total, None if done else stop.signal_number)
+    return Outcome(run, state.step, total, None if done else stop.signal_number, step.about)
 
 
 def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[[int], Path]:

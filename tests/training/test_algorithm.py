@@ -18,6 +18,7 @@ from gantool.config import LayerConfig, NetworkConfig, NoiseConfig, OptimizerCon
 from gantool.data.dataset import Dataset, Split
 from gantool.seeds import derive_seed
 from gantool.training.algorithm import UPDATE_ORDERS
+from gantool.training.fused import FUSED_ORDERS, FusedGame
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState, build_state
 
@@ -142,9 +143,13 @@ class NumpyGame:
         return z.numpy()
 
     def masks(self, rows: int) -> list[Array]:
-        widths = (DATA, 3, 4)
-        draws = (torch.rand(rows, width, dtype=torch.float64, generator=self.rng) for width in widths)
-        return [(draw < keep).numpy() * scale for draw, (keep, scale) in zip(draws, KEEPS, strict=True)]
+        """Each element is kept where its 16 bits, as a number from 0 to 65535, lie below keep · 65536."""
+        masks = []
+        for width, (keep, scale) in zip((DATA, 3, 4), KEEPS, strict=True):
+            words = torch.empty(-(-rows * width // 4), dtype=torch.int64).random_(-(2**63), None, generator=self.rng)
+            levels = words.numpy().view(np.int16)[: rows * width].reshape(rows, width).astype(int) + 32768
+            masks.append((levels < round(keep * 65536)) * scale)
+        return masks
 
     def discriminator_gradients(self, real: Array, fake: Array, masks: list[Array]) -> list[Array]:
         """Of 0.5·[BCE(1, D(x)) + BCE(0, D(G(z)))], whose derivative by the logit is D − 1 and D."""
@@ -207,15 +212,20 @@ CASES = [
 
 
 @pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("way", ["plain", "fused"])
 @pytest.mark.parametrize(("order", "objective", "k"), CASES)
-def test_iterations_match_numpy_in_float64(order: str, objective: str, k: int, steps: int) -> None:
+def test_iterations_match_numpy_in_float64(order: str, objective: str, k: int, way: str, steps: int) -> None:
     config = make_config(order, objective, k)
     state = build_state(config, make_dataset(), torch.device("cpu"), torch.float64)
     expected = NumpyGame(state, config)
     before = [p.detach().clone() for p in state.game.generator.network.parameters()]
+    fused = FusedGame(state.game, torch.float64)
     for step in range(steps):
         rates = rates_at(config.optimizer, step, state.epoch_at(step))
-        UPDATE_ORDERS[order](state.game, step, rates)
+        if way == "fused":
+            FUSED_ORDERS[order](fused, step, rates)
+        else:
+            UPDATE_ORDERS[order](state.game, step, rates)
         expected.play(step)
     for player, numpy_player in (
         (state.game.generator, expected.generator),
