@@ -29,12 +29,19 @@ _CHANNELS, _HIDDEN, _DROPOUT = (16, 32), 128, 0.2
 _BATCH, _RATE, _ROWS_AT_ONCE = 128, 3e-3, 1_000
 # Three passes over MNIST are 1,173 steps and reach 98.9 %; a small data set gets as many steps as a large one needs.
 _EPOCHS, _LEAST_STEPS = 3, 800
+# Constant rows or features would divide by zero.
+_TINY = 1e-6
 # Part of the cache's key: a change of the network or of its training must not find old weights.
 _VERSION = 1
 
 
 class _Network(nn.Module):
-    """Rows [N, D] → logits [N, K]; `trunk` ends in the features. Images go through convolutions, other rows do not."""
+    """Rows [N, D] → logits [N, K]; `hidden` is the last hidden layer.
+
+    Images go through convolutions, other rows do not. `feature_scale` is the root mean square of the last hidden layer
+    on training rows: features are divided by it, so that distances between them do not depend on how far the weights
+    happened to grow.
+    """
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -42,17 +49,18 @@ class _Network(nn.Module):
         self.convolutional = len(shape) == 3 and min(shape[1:]) >= 4
         self.mean = nn.Buffer(torch.zeros(()))
         self.scale = nn.Buffer(torch.ones(()))
+        self.feature_scale = nn.Buffer(torch.ones(()))
         body, width = _convolutions(shape) if self.convolutional else _dense(math.prod(shape))
         self.trunk = nn.Sequential(*body, nn.Linear(width, FEATURES), nn.ReLU())
         self.head = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(FEATURES, classes))
 
-    def features(self, rows: Tensor) -> Tensor:
+    def hidden(self, rows: Tensor) -> Tensor:
         rows = (rows - self.mean) / self.scale
-        values: Tensor = self.trunk(rows.reshape(-1, *self.shape) if self.convolutional else rows)
+        values: Tensor = self.trunk(rows.reshape(len(rows), *self.shape) if self.convolutional else rows)
         return values
 
     def forward(self, rows: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(rows))
+        logits: Tensor = self.head(self.hidden(rows))
         return logits
 
 
@@ -92,10 +100,10 @@ class Classifier:
         return torch.cat([self.network(part).softmax(dim=1) for part in self._parts(rows)])
 
     def features(self, rows: Tensor) -> Tensor:
-        """Rows [N, D] → the last hidden layer [N, F] float32, F = 64."""
+        """Rows [N, D] → the last hidden layer [N, F] float32, F = 64; of mean square 1 on training rows."""
         network = self.network
         assert isinstance(network, _Network)
-        return torch.cat([network.features(part) for part in self._parts(rows)])
+        return torch.cat([network.hidden(part) / network.feature_scale for part in self._parts(rows)])
 
     def _parts(self, rows: Tensor) -> Iterator[Tensor]:
         if rows.ndim != 2 or rows.shape[1] != self.dimension:
@@ -169,8 +177,7 @@ def _fit(network: _Network, dataset: Dataset, stored: Tensor, targets: Tensor, p
     """Adam on the cross-entropy, the rate falling linearly to zero, in random order without replacement."""
     sample = dataset.values(stored[: 10 * _ROWS_AT_ONCE])
     network.mean.copy_(sample.mean())
-    # Constant data would divide by zero.
-    network.scale.copy_(sample.std(correction=0).clamp_min(1e-6))
+    network.scale.copy_(sample.std(correction=0).clamp_min(_TINY))
     batches = math.ceil(len(stored) / _BATCH)
     epochs = max(_EPOCHS, math.ceil(_LEAST_STEPS / batches))
     optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
@@ -185,6 +192,8 @@ def _fit(network: _Network, dataset: Dataset, stored: Tensor, targets: Tensor, p
             optimizer.step()
             schedule.step()
             progress(stage, epoch * batches + step + 1, epochs * batches)
+    with torch.no_grad():
+        network.feature_scale.copy_(network.hidden(sample).square().mean().sqrt().clamp_min(_TINY))
 
 
 def _read(path: Path, network: _Network) -> dict[str, Tensor] | None:

@@ -52,6 +52,9 @@ def test_outputs_fit_one_another(classifier: Classifier, digits: Dataset) -> Non
     assert torch.equal(probabilities.argmax(dim=1), classifier.predict(rows))
     assert classifier.features(rows).shape == (300, FEATURES)
     assert classifier.predict(rows).dtype == torch.int64
+    assert classifier.predict(rows[:0]).shape == (0,)
+    training = classifier.features(digits.values(digits.train.stored))
+    assert training.square().mean() == pytest.approx(1.0, rel=1e-4)
 
 
 def test_kept_weights_are_used_and_are_the_same(classifier: Classifier, digits: Dataset, cache: Path) -> None:
