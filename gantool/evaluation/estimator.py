@@ -112,7 +112,7 @@ class ParzenWindow(DensityMixin, BaseEstimator):
 
     def score(self, X: Any, y: object = None) -> float:
         """Total log-likelihood in nats of the rows X [N, D], as KernelDensity.score has it; `y` is ignored."""
-        return float(self.score_samples(X).sum())
+        return torch.as_tensor(self.score_samples(X)).sum(dtype=torch.float64).item()
 
     def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Array:
         """Draws from the density: a fitted row, each as likely, plus noise of N(0, σ²I) → [n_samples, D].
