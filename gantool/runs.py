@@ -141,9 +141,13 @@ class Run:
         with (self.path / "evaluations.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(score, allow_nan=False) + "\n")
 
-    def scores(self) -> list[dict[str, Any]]:
-        """The recorded evaluations, oldest first."""
-        return list(read_json_lines(self.path / "evaluations.jsonl"))
+    def scores(self, measure: str | None = None) -> list[dict[str, Any]]:
+        """The recorded evaluations, oldest first: all of them, or those of one measure (parzen, diversity, features).
+
+        A line without a measure is an old Parzen score.
+        """
+        lines = read_json_lines(self.path / "evaluations.jsonl")
+        return [line for line in lines if measure in (None, line.get("measure", "parzen"))]
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gantool
-from gantool.cli import bench, build, config, data, doctor, eval, report, runs, sample, train
+from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, train
 
 FIRST_STEPS = """\
 [bold]gantool[/bold] reproduces Generative Adversarial Nets (Goodfellow et al. 2014) and measures generative models.
@@ -34,6 +34,7 @@ app.command("train", rich_help_panel="Work")(train.train)
 app.command("sample", rich_help_panel="Work")(sample.sample)
 app.add_typer(eval.app, name="eval", rich_help_panel="Work")
 app.add_typer(bench.app, name="bench", rich_help_panel="Work")
+app.add_typer(reproduce.app, name="reproduce", rich_help_panel="Work")
 app.command("report", rich_help_panel="Look")(report.report)
 app.command("runs", rich_help_panel="Look")(runs.runs)
 app.add_typer(config.app, name="config", rich_help_panel="Look")

@@ -21,9 +21,11 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
 
     from gantool.runs import list_runs
 
-    rows = [_summary(run) for run in list_runs(runs_dir)]
+    found = [(run, _best(run)) for run in list_runs(runs_dir)]
+    rows = [_summary(run, best) for run, best in found]
+    notes = _unlike([best for _, best in found if best])
     if json_output:
-        print_json({"runs": rows})
+        print_json({"runs": rows, "notes": notes})
         return
     console = stderr_console()
     if not rows:
@@ -34,13 +36,47 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
         of = f" of {row['total_steps']:,}" if row["total_steps"] else ""
         table.add_row(row["name"], row["dataset"], row["state"], f"{row['step']:,}{of}", _score_text(row["best"]))
     console.print(table)
+    for sentence in notes:
+        console.print(f"Note: {sentence}", markup=False, soft_wrap=True, style="yellow")
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def _best(run: Run) -> dict[str, Any] | None:
+    """The best of a run's Parzen scores that stand on equal terms.
+
+    The terms are the test split before another one, a searched sigma before a given one, and then the most samples:
+    across those, a larger number says nothing.
+    """
+    scores = run.scores("parzen")
+    if not scores:
+        return None
+
+    def terms(score: dict[str, Any]) -> tuple[bool, bool, int]:
+        return score["split"] == "test", score.get("sigma_source") != "given", score["num_samples"]
+
+    foremost = max(map(terms, scores))
+    alike = [score for score in scores if terms(score) == foremost]
+    return max(alike, key=lambda score: float(score["log_likelihood"]))
+
+
+def _unlike(scores: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each data set whose scores in the table cannot be compared with one another."""
+    from gantool.evaluation.seeds import differences
+
+    first: dict[str, dict[str, Any]] = {}
+    unlike: dict[str, dict[str, None]] = {}
+    for score in scores:
+        name = score["dataset"]
+        for what in differences(first.setdefault(name, score), score):
+            unlike.setdefault(name, {})[what] = None
+    return [
+        f"The best scores on {name} cannot be compared with one another: they differ in {', '.join(what)}."
+        for name, what in unlike.items()
+    ]
+
+
+def _summary(run: Run, best: dict[str, Any] | None) -> dict[str, Any]:
     status = run.status()
-    scores = [score for score in run.scores() if score.get("log_likelihood") is not None]
-    best = max(scores, key=lambda score: score["log_likelihood"], default=None)
-    kept = ("log_likelihood", "standard_error", "num_samples", "sigma", "split", "step")
+    kept = ("log_likelihood", "standard_error", "num_samples", "sigma", "sigma_source", "split", "step")
     return {
         "name": run.path.name,
         "path": str(run.path),

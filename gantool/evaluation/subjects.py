@@ -1,8 +1,9 @@
-"""Whose samples are scored: a run's, or an array's; and by what: a registered data set, or arrays."""
+"""Whose samples are scored: a run's, several runs', or an array's; and by what: a registered data set, or arrays."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import torch
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.arrays import Rows, load_rows, require_alike
+from gantool.evaluation.arrays import Rows, load_rows, require_alike, require_same_classes
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
+from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
 from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
 from gantool.runs import Run
 from gantool.sampling import generate
@@ -71,6 +73,26 @@ def evaluate_run(
     return result
 
 
+def evaluate_runs(
+    runs: Sequence[Run],
+    settings: ParzenSettings,
+    place: Place,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    notes: Sequence[str] = (),
+    progress: Progress = silent,
+) -> SeedScores:
+    """Scores runs of one configuration that differ in the seed alone; each score is recorded in its own run.
+
+    Raises UsageError, before anything is scored, where the runs differ in anything else.
+    """
+    require_one_configuration(runs, step)
+    results = [evaluate_run(run, settings, place, split=split, step=step, progress=progress) for run in runs]
+    records = [result.to_dict() for result in results]
+    return summarise(records, [run.config.training.seed for run in runs], notes)
+
+
 def evaluate_arrays(
     files: ArrayFiles, settings: ParzenSettings, place: Place, *, split: str = "test", progress: Progress = silent
 ) -> ParzenResult:
@@ -103,6 +125,7 @@ def _own(files: ArrayFiles, path: Path, samples: Rows, split: str, settings: Par
         raise UsageError("--split chooses a part of a registered data set: with --data, give the rows to score there.")
     data = load_rows(path, "--data")
     require_alike(samples, data)
+    require_same_classes(samples, data)
     validation = load_rows(files.validation, "--validation") if files.validation else None
     train = load_rows(files.train, "--train-data") if files.train and settings.references else None
     return target_of_arrays(data, validation, train, settings.validation_rows, settings.references)

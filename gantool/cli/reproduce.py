@@ -1,0 +1,163 @@
+"""`gantool reproduce`: a table of the paper from one command, going on where an earlier one stopped."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Offline,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from gantool.reproduce.table1 import Table1
+    from gantool.reproduce.training import Watch
+    from gantool.runs import Run
+    from gantool.training.loop import Observer
+    from gantool.training.session import Outcome
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reproduce a table of the paper, end to end.\n\nExample: gantool reproduce table1 --dataset mnist",
+)
+
+
+@app.callback()
+def about() -> None:
+    """Reproduce a table of the paper, end to end.
+
+    Example: gantool reproduce table1 --dataset mnist
+    """
+
+
+@app.command("table1")
+@guarded
+def table1(
+    dataset: Annotated[
+        str, typer.Option(help="The preset to train, and the column of the table: mnist; digits has no paper rows.")
+    ] = "mnist",
+    seeds: Annotated[int, typer.Option(help="How many training seeds: 0, 1, … Each is a run of its own.")] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training data.", show_default="the preset's")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Iterations, instead of epochs.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--runs-dir", help="The folder of the runs and the table.", show_default="runs/table1-DATASET"
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Train at several seeds, score by the paper's protocol, and print the paper's rows beside ours.
+
+    Stopped by Ctrl-C, it saves; the same command again goes on. Finished runs are not trained again.
+
+    Example: gantool reproduce table1 --dataset mnist
+
+    Example: gantool reproduce table1 --dataset digits --seeds 5 --json
+    """
+    from gantool.cli.scores import shown_progress
+    from gantool.data import load_dataset
+    from gantool.evaluation.subjects import Place
+    from gantool.reproduce.table1 import score_table
+    from gantool.reproduce.training import Plan, train_seeds
+
+    console = stderr_console()
+    plan = Plan(dataset, out or Path("runs") / f"table1-{dataset}", seeds, epochs, steps)
+    place = Place(resolve_device(device), data_dir, offline)
+    data = load_dataset(plan.config(seed=0).data, root=data_dir, offline=offline)
+    trained = train_seeds(plan, data, place.device, _watch_on(console, seeds))
+    if trained.stopped is not None:
+        _report_stop(trained.stopped, console, json_output)
+    with shown_progress(console) as progress:
+        table = score_table(plan, trained.runs, place, progress)
+    if json_output:
+        print_json(table.to_dict())
+    else:
+        _print_table(table, plan.folder, console)
+
+
+def _watch_on(console: Console, seeds: int) -> Watch:
+    from gantool.cli.progress import Display
+
+    def watch(run: Run, total_steps: int) -> AbstractContextManager[Observer]:
+        start = run.latest_step() or 0
+        seed = run.config.training.seed
+        line = f"Seed {seed} ({seed + 1} of {seeds}): training {run.path}, {total_steps:,} steps from {start:,}"
+        console.print(line, markup=False, soft_wrap=True)
+        return Display(console, total_steps, start)
+
+    return watch
+
+
+def _report_stop(stopped: Outcome, console: Console, json_output: bool) -> NoReturn:
+    assert stopped.signal_number is not None
+    if json_output:
+        print_json(stopped.to_dict())
+    console.print(
+        f"Stopped {stopped.run.path} at step {stopped.step:,} of {stopped.total_steps:,} and saved; the same command "
+        f"goes on from there.",
+        markup=False,
+        soft_wrap=True,
+    )
+    raise typer.Exit(128 + stopped.signal_number)
+
+
+def _print_table(table: Table1, folder: Path, console: Console) -> None:
+    from gantool.reproduce.table1 import FILE_NAME
+
+    title = f"Table 1, {table.dataset}: mean log-likelihood of the test set in nats (Parzen window)"
+    console.print(title, markup=False, soft_wrap=True)
+    console.print()
+    console.print(_lines(table))
+    console.print()
+    for found in table.uncertainties:
+        value = "unknown" if found["value"] is None else f"±{found['value']:.2g} nats"
+        console.print(f"Uncertainty, {found['name']}: {value} ({found['method']}).", markup=False, soft_wrap=True)
+    for sentence in table.notes:
+        console.print(f"Note: {sentence}", markup=False, soft_wrap=True)
+    for sentence in table.warnings:
+        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
+    console.print(f"Written to {folder / FILE_NAME}.", markup=False, soft_wrap=True)
+
+
+def _lines(table: Table1) -> Table:
+    from rich.table import Table
+
+    shown = Table(box=None)
+    shown.add_column("model")
+    for name in ("nats", "±", "N"):
+        shown.add_column(name, justify="right")
+    shown.add_column("± is")
+    for row in table.rows:
+        error = (
+            "–" if row.standard_error is None else f"{row.standard_error:.{1 if row.standard_error >= 0.05 else 3}f}"
+        )
+        shown.add_row(
+            f"  {row.model}" if row.origin == "run" else row.model,
+            f"{row.log_likelihood:,.1f}",
+            error,
+            f"{row.num_samples:,}",
+            row.uncertainty,
+            style="bold" if row.origin == "gantool" else None,
+        )
+    return shown

@@ -1,0 +1,1 @@
+"""The paper's tables, end to end: train, evaluate, and print the paper's rows beside ours."""

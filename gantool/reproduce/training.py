@@ -1,0 +1,96 @@
+"""One configuration trained at several seeds into one folder, going on wherever an earlier command stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from gantool.config import RunConfig
+from gantool.data.dataset import Dataset
+from gantool.errors import UsageError
+from gantool.presets import build_config, preset_text, read_tree
+from gantool.runs import Run, list_runs
+from gantool.training.loop import Observer
+from gantool.training.session import Outcome, resume_run, start_run, with_length
+
+# Opens a display for one run of so many steps, and closes it when that run ends.
+Watch = Callable[[Run, int], AbstractContextManager[Observer]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The preset of `dataset` at the seeds 0 … `seeds` − 1, in `folder`; the preset's length unless one is given."""
+
+    dataset: str
+    folder: Path
+    seeds: int = 3
+    epochs: int | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UsageError(f"--seeds must be a whole number, 1 or more, but is {self.seeds}.")
+        if self.epochs is not None and self.steps is not None:
+            raise UsageError("--epochs and --steps exclude each other: both give the length of a run.")
+
+    def config(self, seed: int) -> RunConfig:
+        """The configuration of one seed. UsageError where there is no such preset."""
+        preset = build_config(read_tree(preset_text(self.dataset), f"the preset {self.dataset}"))
+        seeded = replace(preset, training=replace(preset.training, seed=seed))
+        return with_length(seeded, self.steps, self.epochs)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The finished runs in the seeds' order, and the outcome of the one that a signal stopped, if any."""
+
+    runs: tuple[Run, ...]
+    stopped: Outcome | None = None
+
+
+def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch) -> Trained:
+    """Trains each seed to its end. A run that is finished is left as it is; one that is not goes on in its directory.
+
+    A run belongs to a seed by its whole configuration. Raises what training raises: UsageError where a run is being
+    trained by another process or its data are others, Diverged where a loss is not finite.
+    """
+    runs: list[Run] = []
+    for seed in range(plan.seeds):
+        config = plan.config(seed)
+        run = _find(plan.folder, config)
+        if run is None or not _is_finished(run):
+            outcome = _train(run, config, plan.folder, dataset, device, watch)
+            if outcome.signal_number is not None:
+                return Trained(tuple(runs), outcome)
+            run = outcome.run
+        runs.append(run)
+    return Trained(tuple(runs))
+
+
+def _find(folder: Path, config: RunConfig) -> Run | None:
+    """The newest run of this very configuration that has a checkpoint to go on from."""
+    matching = (run for run in reversed(list_runs(folder)) if run.config == config and run.latest_step() is not None)
+    return next(matching, None)
+
+
+def _is_finished(run: Run) -> bool:
+    """By the checkpoint, since a process can be killed between saving its last one and saying that it has finished."""
+    total = int(run.status()["total_steps"])
+    return total > 0 and (run.latest_step() or 0) >= total
+
+
+def _train(
+    run: Run | None, config: RunConfig, folder: Path, dataset: Dataset, device: torch.device, watch: Watch
+) -> Outcome:
+    with ExitStack() as stack:
+
+        def observe(run: Run, total_steps: int) -> Observer:
+            return stack.enter_context(watch(run, total_steps))
+
+        if run is not None:
+            return resume_run(run, dataset, device, observe)
+        return start_run(config, dataset, device, folder, observe)

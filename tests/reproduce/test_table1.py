@@ -1,0 +1,174 @@
+"""Table 1 end to end on the digits: interrupted and gone on with, scored, and set beside the paper's rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gantool.config import DataConfig
+from gantool.data import load_dataset
+from gantool.data.dataset import Dataset
+from gantool.errors import UsageError
+from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.subjects import Place, evaluate_run
+from gantool.reproduce.paper import TABLE_1
+from gantool.reproduce.table1 import score_table
+from gantool.reproduce.training import Plan, Trained, train_seeds
+from gantool.runs import Run, list_runs
+from gantool.training.loop import Observer
+from gantool.training.metrics import Record
+
+CPU = torch.device("cpu")
+PLACE = Place(CPU, offline=True)
+
+
+class Player:
+    """An observer that presses Ctrl-C when a step of a seed's run is logged, and remembers which runs were trained."""
+
+    def __init__(self, seed: int | None = None, step: int = 50) -> None:
+        self.seed, self.step = seed, step
+        self.trained: list[tuple[int, int]] = []
+        self.open = 0
+
+    @contextmanager
+    def _watching(self, run: Run) -> Iterator[Observer]:
+        self.open += 1
+        self.current = run.config.training.seed
+        self.trained.append((self.current, run.latest_step() or 0))
+        yield self
+        self.open -= 1
+
+    def __call__(self, run: Run, total_steps: int) -> AbstractContextManager[Observer]:
+        return self._watching(run)
+
+    def on_record(self, record: Record) -> None:
+        if (self.current, record.step) == (self.seed, self.step):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def on_samples(self, step: int, sheet: Path) -> None: ...
+
+    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+@pytest.fixture(scope="module")
+def straight(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Trained]:
+    """Two seeds of 100 steps that nothing interrupted."""
+    plan = Plan("digits", tmp_path_factory.mktemp("straight"), seeds=2, steps=100)
+    return plan, train_seeds(plan, digits, CPU, Player())
+
+
+def weights(run: Run) -> bytes:
+    return (run.checkpoints / "step-0000100" / "generator.safetensors").read_bytes()
+
+
+def test_each_seed_is_a_run_of_its_own(straight: tuple[Plan, Trained]) -> None:
+    runs = straight[1].runs
+    assert straight[1].stopped is None
+    assert [(run.config.training.seed, run.latest_step()) for run in runs] == [(0, 100), (1, 100)]
+    assert weights(runs[0]) != weights(runs[1])
+
+
+def test_interrupted_it_saves_and_the_same_call_goes_on(
+    straight: tuple[Plan, Trained], digits: Dataset, tmp_path: Path
+) -> None:
+    plan = replace(straight[0], folder=tmp_path / "runs")
+    player = Player(seed=1)
+    stopped = train_seeds(plan, digits, CPU, player)
+    assert stopped.stopped is not None
+    assert (stopped.stopped.step, stopped.stopped.signal_number) == (50, signal.SIGINT)
+    assert (len(stopped.runs), player.open) == (1, 0)
+    again = Player()
+    finished = train_seeds(plan, digits, CPU, again)
+    assert again.trained == [(1, 50)], "the finished seed is not trained again, and the other goes on where it stood"
+    assert len(list_runs(plan.folder)) == 2
+    for run, other in zip(finished.runs, straight[1].runs, strict=True):
+        assert weights(run) == weights(other)
+    untouched = Player()
+    assert train_seeds(plan, digits, CPU, untouched).runs == finished.runs
+    assert untouched.trained == []
+
+
+def test_another_length_is_another_run(straight: tuple[Plan, Trained], digits: Dataset) -> None:
+    player = Player()
+    shorter = train_seeds(replace(straight[0], seeds=1, steps=10), digits, CPU, player)
+    assert player.trained == [(0, 0)]
+    assert shorter.runs[0].path not in {run.path for run in straight[1].runs}
+
+
+def test_a_run_that_was_killed_before_it_said_finished_is_finished(
+    straight: tuple[Plan, Trained], digits: Dataset
+) -> None:
+    run = straight[1].runs[0]
+    run.write_status("running", 90, 100)
+    player = Player()
+    train_seeds(replace(straight[0], seeds=1), digits, CPU, player)
+    assert player.trained == []
+
+
+def test_the_table_holds_every_score_and_names_every_uncertainty(straight: tuple[Plan, Trained]) -> None:
+    plan, trained = straight
+    payload = score_table(plan, trained.runs, PLACE).to_dict()
+    assert json.loads((plan.folder / "table1.json").read_text()) == json.loads(json.dumps(payload))
+    single = [evaluate_run(run, ParzenSettings(references=False), PLACE) for run in trained.runs]
+    scores = [result.log_likelihood for result in single]
+    mean, *seeds, images, centroids = payload["rows"]
+    assert mean["log_likelihood"] == pytest.approx(np.mean(scores))
+    assert mean["standard_error"] == pytest.approx(np.std(scores, ddof=1) / math.sqrt(2))
+    assert mean["uncertainty"] == "across 2 training seeds"
+    assert [row["log_likelihood"] for row in seeds] == scores
+    assert [row["standard_error"] for row in seeds] == [result.standard_error for result in single]
+    assert {row["uncertainty"] for row in seeds} == {"across 300 test rows"}
+    assert [(row["origin"], row["model"]) for row in (images, centroids)] == [
+        ("reference", "Real training images"), ("reference", "k-means centroids"),
+    ]  # fmt: skip
+    assert (payload["uncertainties"][0]["name"], payload["uncertainties"][0]["value"]) == (
+        "training seed", mean["standard_error"],
+    )  # fmt: skip
+    assert any("The paper has no column for digits" in note for note in payload["notes"])
+    for run in trained.runs:
+        record = run.scores("parzen")[0]
+        assert (record["split"], record["sigma_source"], record["num_samples"]) == ("test", "validation", 10_000)
+
+
+def test_the_papers_rows_come_first(straight: tuple[Plan, Trained]) -> None:
+    """The digits' scores under MNIST's name: what is looked at is the paper's part of the table."""
+    plan = replace(straight[0], dataset="mnist")
+    rows = score_table(plan, straight[1].runs, PLACE).rows
+    assert [(row.model, row.log_likelihood, row.standard_error) for row in rows[:4]] == [
+        ("DBN, the paper", 138.0, 2.0),
+        ("Stacked CAE, the paper", 121.0, 1.6),
+        ("Deep GSN, the paper", 214.0, 1.1),
+        ("Adversarial nets, the paper", 225.0, 2.0),
+    ]
+    assert {row.uncertainty for row in rows[:4]} == {"across test examples"}
+    assert rows[4].origin == "gantool"
+    assert [row.model for row in TABLE_1["tfd"]] == [row.model for row in TABLE_1["mnist"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"seeds": 0}, "--seeds must be"), ({"epochs": 1, "steps": 1}, "--epochs and --steps exclude each other")],
+)
+def test_plans_are_checked_on_construction(change: dict[str, int], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        Plan("digits", tmp_path, **change)
