@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gantool.errors import UsageError
-from gantool.plotting import interpolation_strip, neighbour_sheet, sheet
+from gantool.plotting import animation, interpolation_strip, neighbour_sheet, sheet
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -81,6 +81,38 @@ def test_a_neighbour_stands_framed_to_the_right_of_its_sample(tmp_path: Path) ->
     assert yellow.min() < inside.min()
     assert yellow.max() > inside.max()
     assert len(yellow) == 6
+
+
+def test_an_animation_holds_every_frame_exactly_and_loops(tmp_path: Path) -> None:
+    frames = torch.rand(5, 4, 48 * 48, generator=torch.Generator().manual_seed(0))
+    animation(frames, (1, 48, 48), 2, tmp_path / "walk.gif", 70)
+    with Image.open(tmp_path / "walk.gif") as image:
+        assert (image.format, image.size, image.n_frames, image.info["loop"]) == ("GIF", (102, 102), 5, 0)
+        for index, frame in enumerate(frames):
+            image.seek(index)
+            assert image.info["duration"] == 70
+            found = np.asarray(image.convert("RGB")).astype(int)
+            expected = (frame[3].view(48, 48, 1) * 255).round().numpy()
+            np.testing.assert_array_equal(found[52:100, 52:100], np.broadcast_to(expected, (48, 48, 3)))
+
+
+def test_an_animation_of_colours_has_one_palette(tmp_path: Path) -> None:
+    frames = torch.zeros(3, 1, 3, 48, 48)
+    for index in range(3):
+        frames[index, 0, index] = 1.0
+    animation(frames.flatten(2), (3, 48, 48), 1, tmp_path / "walk.gif", 60)
+    with Image.open(tmp_path / "walk.gif") as image:
+        for index in range(3):
+            image.seek(index)
+            centre = np.asarray(image.convert("RGB")).astype(int)[26, 26]
+            assert centre.argmax() == index
+            assert centre[index] > 240
+
+
+def test_an_animation_of_points_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs images"):
+        animation(torch.zeros(2, 3, 2), (2,), 1, tmp_path / "x.gif", 60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_neighbours_of_points_are_refused(tmp_path: Path) -> None:

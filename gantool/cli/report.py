@@ -68,7 +68,9 @@ def _render(written: dict[str, Any], console: Console) -> None:
             console.print(f"Not in it: {run['run']}: {part['part']} ({reason}{hint})", markup=False, soft_wrap=True)
         if run["not_comparable"]:
             reasons = "; ".join(run["not_comparable"])
-            console.print(f"Not comparable with the first: {run['run']}: {reasons}", markup=False, soft_wrap=True)
+            console.print(
+                f"Not comparable with the first: {run['run']} has other {reasons}", markup=False, soft_wrap=True
+            )
     size = written["bytes"] / 1000
     count = len(written["runs"])
     what = "1 run" if count == 1 else f"{count} runs"

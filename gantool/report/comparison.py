@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gantool.evaluation.seeds import differences
 from gantool.report.material import Material
 
-# What two scores must share to be compared, and how it is called.
-_PROTOCOL = {
-    "dataset": "data set",
-    "split": "split",
-    "dimension": "dimension",
-    "num_samples": "N",
-    "pixel_scaling": "pixel scale",
-    "sigma_source": "σ protocol",
-}
 # A run's own name and description differ always and mean nothing.
 _UNTOLD = ("name", "about")
 
@@ -47,20 +39,6 @@ def configuration_differences(materials: list[Material]) -> dict[str, list[Any]]
     return {key: row for key, row in values.items() if any(value != row[0] for value in row)}
 
 
-def unlikeness(record: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Why two Parzen scores may not be compared: "N differs (10,000 and 1,000)"; empty where they may."""
-    return [
-        f"{name} differs ({_text(record.get(key))} and {_text(other.get(key))})"
-        for key, name in _PROTOCOL.items()
-        if record.get(key) != other.get(key)
-    ]
-
-
-def fingerprints_differ(material: Material, other: Material) -> bool:
-    """True where two runs were trained on different rows, whatever the data sets are called."""
-    return material.run.data.fingerprint != other.run.data.fingerprint
-
-
 def refusals(materials: list[Material]) -> list[list[str]]:
     """For each run, why its Parzen score may not be compared with that of the first run that has one."""
     first = next((material for material in materials if material.parzen is not None), None)
@@ -68,14 +46,9 @@ def refusals(materials: list[Material]) -> list[list[str]]:
     for material in materials:
         reasons: list[str] = []
         if first is not None and first.parzen is not None and material.parzen is not None:
-            reasons = unlikeness(first.parzen, material.parzen)
-            if not reasons and fingerprints_differ(first, material):
-                reasons = ["the training rows differ"]
+            unlike = differences(first.parzen, material.parzen)
+            reasons = [f"{what} ({two}, not {one})" for what, (one, two) in unlike.items()]
+            if not reasons and first.run.data.fingerprint != material.run.data.fingerprint:
+                reasons = ["the training rows"]
         found.append(reasons)
     return found
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:,}" if isinstance(value, int) else str(value)

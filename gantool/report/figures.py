@@ -19,7 +19,7 @@ EQUILIBRIUM_VALUE = -math.log(4.0)
 
 # A curve of more lines than this is drawn through the means of equal stretches: an SVG point costs 20 bytes.
 _MOST_POINTS = 400
-_SIZE = (5.6, 3.4)  # inches; an SVG scales to its box, this sets how large text is beside the curve
+_SIZE = (4.4, 2.9)  # inches; an SVG scales to its box, this sets how large text is beside the curve
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
     if not points or not is_number(record.get("sigma")) or not is_number(record.get("log_likelihood")):
         return None
     rows = record.get("split", "scored")
+    chosen_on = "samples, one left out" if record.get("sigma_source") == "leave-one-out" else "validation rows"
     sigma, score = record["sigma"], record["log_likelihood"]
     refined = record.get("refined") or {}
     marks = _reference_marks(record)
@@ -61,7 +62,7 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
 
     def draw(axes: Axes, theme: Theme) -> None:
         axes.set_xscale("log")
-        axes.plot(sigmas, values, "o-", ms=3.5, color=theme.series[0], label="validation rows")
+        axes.plot(sigmas, values, "o-", ms=3.5, color=theme.series[0], label=chosen_on)
         if sigma in sigmas:
             at = values[sigmas.index(sigma)]
             axes.plot([sigma], [at], "o", ms=10, mfc="none", mew=1.8, color=theme.series[0], label=f"σ = {sigma:.4g}")
@@ -80,12 +81,12 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
         axes.set_ylabel("nats")
 
     alt = (
-        f"Line chart of the mean log-likelihood of the validation rows over {len(points)} values of σ from "
+        f"Line chart of the mean log-likelihood of the {chosen_on} over {len(points)} values of σ from "
         f"{min(sigmas):.4g} to {max(sigmas):.4g}: it is highest, {best:,.1f} nats, at σ = {best_sigma:.4g}."
     )
     alt += "".join(f" {name}: {height:,.1f} nats at σ = {at:.4g}." for name, at, height, _ in marks)
     unlike = [f"{name} stand on N = {count:,}" for name, _, _, count in marks if count != record.get("num_samples")]
-    caption = "The curve is of validation rows; single marks are of the rows scored, each at its own σ."
+    caption = f"The curve is of the {chosen_on}; single marks are of the rows scored, each at its own σ."
     if unlike:
         caption += f" {' and '.join(unlike)}: not comparable with the score."
     return render("σ decides", alt, caption, draw)
@@ -200,7 +201,7 @@ def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
         draw(axes, theme)
         handles, _ = axes.get_legend_handles_labels()
         if handles:
-            figure.legend(loc="outside upper left", ncols=2, fontsize=9)
+            figure.legend(loc="outside upper left", ncols=2, fontsize=9, columnspacing=1.0, handlelength=1.5)
         file = io.BytesIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return file.getvalue()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
 from gantool.report.figures import Picture
 from gantool.report.material import is_number
+
+# What number() and nats() write, and intervals of those.
+_NUMBER = re.compile(r"–|[−+]?\d[\d,.]*(e[−+]?\d+)?( to [−+]?\d[\d,.]*)?")
 
 
 class Markup(str):
@@ -43,27 +47,28 @@ def table(
 
     Columns of numbers are aligned to the right; `strong` is the index of a row to set in bold.
     """
-    aligned = ["num" if _is_numeric([row[index] for row in rows]) else None for index in range(len(heads))]
+    columns = range(1, len(heads))
+    aligned = [None, *("num" if _is_numeric([row[index] for row in rows]) else None for index in columns)]
     head = [tag("th", cell, scope="col", class_=kind) for cell, kind in zip(heads, aligned, strict=True)]
     body = []
     for index, row in enumerate(rows):
         cells = [tag("th", row[0], scope="row")]
         cells += [tag("td", cell, class_=kind) for cell, kind in zip(row[1:], aligned[1:], strict=True)]
         body.append(tag("tr", *cells, class_="strong" if index == strong else None))
-    content = (tag("caption", caption), tag("thead", tag("tr", *head)), tag("tbody", *body))
-    # A box that scrolls must be reachable by keyboard, and then needs a name.
-    return tag("div", tag("table", *content), class_="scroll", tabindex="0", role="group", aria_label=caption)
+    content = (tag("thead", tag("tr", *head)), tag("tbody", *body))
+    # The caption stays outside the box, lest it scroll away; a box that scrolls must be reachable by keyboard.
+    box = tag("div", tag("table", *content, aria_label=caption), class_="scroll", tabindex="0")
+    return join([tag("p", caption, class_="caption"), box])
 
 
 def figure(picture: Picture) -> Markup:
     """The image inline, a dark one where the reader's screen is dark and there is one."""
-    image = Markup(f'<img src="{_data(picture, picture.light)}" alt="{escape(picture.alt)}">')
+    images = [_image(picture, picture.light, "any" if picture.dark is None else "light")]
     if picture.dark is not None:
-        dark = f'<source media="(prefers-color-scheme: dark)" srcset="{_data(picture, picture.dark)}">'
-        image = tag("picture", Markup(dark), image)
+        images.append(_image(picture, picture.dark, "dark"))
     words = tag("p", picture.caption) if picture.caption else ""
     kind = "chart" if picture.media_type == "image/svg+xml" else "pixels"
-    return tag("figure", tag("figcaption", tag("h4", picture.title), words), image, class_=kind)
+    return tag("figure", tag("figcaption", tag("h4", picture.title), words), *images, class_=kind)
 
 
 def number(value: Any) -> str:
@@ -83,12 +88,9 @@ def nats(value: Any) -> str:
 
 
 def _is_numeric(cells: Sequence[object]) -> bool:
-    def fits(cell: object) -> bool:
-        text = str(cell)
-        return not isinstance(cell, Markup) and (text == "–" or text.lstrip("−+")[:1].isdigit())
-
-    return bool(cells) and all(fits(cell) for cell in cells)
+    return bool(cells) and all(not isinstance(cell, Markup) and _NUMBER.fullmatch(str(cell)) for cell in cells)
 
 
-def _data(picture: Picture, content: bytes) -> str:
-    return f"data:{picture.media_type};base64,{base64.b64encode(content).decode('ascii')}"
+def _image(picture: Picture, content: bytes, kind: str) -> Markup:
+    source = f"data:{picture.media_type};base64,{base64.b64encode(content).decode('ascii')}"
+    return Markup(f'<img class="{kind}" src="{source}" alt="{escape(picture.alt)}">')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,8 +68,9 @@ def collect(run: Run) -> Material:
     for measure, title in MEASURES.items():
         if measure not in scores:
             command = found.command(f"eval {measure}")
-            missing.append(Missing(title, "this run has not been measured so", command))
-    found.alarms += _alarms(run, metrics, scores)
+            missing.append(Missing(title, "not measured yet", command))
+    raised = [*metrics, *_lines(run.path / "alarms.jsonl", "Alarms of training", missing), found.status]
+    found.alarms += _alarms(raised, scores)
     for record in scores.values():
         found.warnings += _sentences(record.get("warnings"))
         found.notes += _sentences(record.get("notes"))
@@ -97,20 +97,16 @@ def _environment(run: Run, missing: list[Missing]) -> dict[str, Any]:
     return environment
 
 
-def _alarms(run: Run, metrics: list[dict[str, Any]], scores: dict[str, dict[str, Any]]) -> list[str]:
+def _alarms(training: list[dict[str, Any]], scores: dict[str, dict[str, Any]]) -> list[str]:
     """Alarms of training and of every measure, each once, in the order in which they were raised."""
     raised: list[str] = []
-    for source in (*metrics, *_quiet_lines(run.path / "alarms.jsonl"), run.status()):
+    for source in training:
         where = f"Step {source['step']:,}: " if isinstance(source.get("step"), int) else ""
         for key in ("alarm", "alarms", "sentence"):
             raised += [where + sentence for sentence in _sentences(source.get(key))]
     for record in scores.values():
         raised += _sentences(record.get("alarms"))
     return list(dict.fromkeys(raised))
-
-
-def _quiet_lines(path: Path) -> Iterator[dict[str, Any]]:
-    return read_json_lines(path)
 
 
 def _sentences(value: Any) -> list[str]:

@@ -90,9 +90,13 @@ def build_page(materials: list[Material], pictures: list[list[Picture]]) -> str:
 def _comparison(materials: list[Material]) -> Markup:
     rows = []
     reasons = refusals(materials)
+    first = next((material for material in materials if material.parzen), None)
     for material, why in zip(materials, reasons, strict=True):
         record = material.parzen or {}
-        verdict = "not comparable: " + "; ".join(why) if why else "" if material.parzen else "not scored"
+        if why:
+            verdict = "not comparable, other " + "; ".join(why)
+        else:
+            verdict = "not scored" if not record else "the first" if material is first else "comparable"
         rows.append(
             [
                 material.name,
@@ -120,7 +124,9 @@ def _comparison(materials: list[Material]) -> Markup:
 
 
 def _article(material: Material, pictures: list[Picture], all_materials: list[Material]) -> Markup:
-    parts: list[object] = [tag("h2", material.name), tag("p", _facts(material), class_="quiet")]
+    # Alone, the run's name is the page's title already.
+    name = [tag("h2", material.name)] if len(all_materials) > 1 else []
+    parts: list[object] = [*name, tag("p", _facts(material), class_="quiet")]
     if material.alarms:
         parts.append(_box("alarm", "Alarm" if len(material.alarms) == 1 else "Alarms", material.alarms))
     if material.warnings:
@@ -165,7 +171,7 @@ def _missing(material: Material) -> Markup:
     for part in material.missing:
         words: list[object] = [tag("strong", part.part), f": {part.reason.rstrip('.')}."]
         if part.command:
-            words += [" Make it with ", tag("code", part.command), "."]
+            words += [" Make it with: ", tag("code", part.command)]
         items.append(tag("li", *words))
     return tag("div", tag("strong", "Not in this report"), tag("ul", *items), class_="box missing")
 

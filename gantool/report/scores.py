@@ -28,7 +28,11 @@ _TOLD = {
 
 def headline(record: dict[str, Any]) -> Markup:
     """The score in large figures, and what it depends on in a line below."""
-    how = {"validation": "chosen on validation rows", "given": "given, not searched"}
+    how = {
+        "validation": "chosen on validation rows",
+        "leave-one-out": "chosen on the samples, leaving one out",
+        "given": "given, not searched",
+    }
     source = str(record.get("sigma_source", "unknown"))
     score = f"{nats(record.get('log_likelihood'))} ± {nats(record.get('standard_error'))}"
     depends = (
@@ -45,10 +49,17 @@ def parzen_tables(record: dict[str, Any]) -> Markup:
     parts: list[Markup] = [_scores(record)]
     if uncertainties := record.get("uncertainties"):
         rows = [
-            [line.get("name"), number(_value(line)), line.get("what_varies"), line.get("method")]
+            [
+                str(line.get("name")),
+                nats(line.get("value")),
+                _interval(line),
+                line.get("what_varies"),
+                line.get("method"),
+            ]
             for line in uncertainties
         ]
-        parts.append(table(["uncertainty", "nats", "what varies", "method"], rows, "Uncertainties of the score"))
+        heads = ["uncertainty", "± nats", "95 %", "what varies", "method"]
+        parts.append(table(heads, rows, "Uncertainties of the score, one source at a time; – is not covered"))
     if gap := record.get("train_gap"):
         parts.append(_numbers("Train-test gap (memorisation makes it large)", gap))
     if classes := record.get("per_class"):
@@ -108,7 +119,7 @@ def _scores(record: dict[str, Any]) -> Markup:
                 "" if line.get("num_samples") == record.get("num_samples") else "not comparable: N differs",
             ]
         )
-    heads = ["samples", "nats", "±", "nats/dimension", "σ", "N", ""]
+    heads = ["samples", "nats", "±", "nats/dim", "σ", "N", ""]
     if not any(row[-1] for row in rows):
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     return table(heads, rows, "Mean log-likelihood of the test rows; ± is std/√rows", strong=0)
@@ -143,9 +154,6 @@ def _numbers(title: str, tree: dict[str, Any]) -> Markup:
     return join(_tables(title, tree))
 
 
-def _value(line: dict[str, Any]) -> Any:
-    """An uncertainty's number, or its interval as "a to b"."""
-    value = line.get("value")
-    if isinstance(value, list):
-        return " to ".join(number(bound) for bound in value)
-    return value
+def _interval(line: dict[str, Any]) -> str:
+    bounds = line.get("interval")
+    return " to ".join(nats(bound) for bound in bounds) if bounds else "–"

@@ -17,11 +17,11 @@ h2 { font-size: 1.25rem; line-height: 1.3; margin: 2rem 0 .5rem; }
 h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; }
 h4 { font-size: .95rem; margin: 0; }
 p { margin: .4rem 0; }
-.quiet, figcaption p, caption { color: var(--quiet); font-size: .875rem; }
-.runs { display: grid; gap: 0 2.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); }
+.quiet, figcaption p, .caption { color: var(--quiet); font-size: .875rem; }
+.runs { display: grid; gap: 0 2.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .runs > article { min-width: 0; border-top: 1px solid var(--line); }
 .one > article { max-width: 72rem; }
-.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
+.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 figure { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
 figure img { display: block; width: 100%; height: auto; margin-top: .5rem; }
 figure.pixels img { width: auto; max-width: 100%; border-radius: .25rem; background: #fff; }
@@ -36,12 +36,12 @@ figure.pixels img { width: auto; max-width: 100%; border-radius: .25rem; backgro
 .box.warning { border-color: var(--warning); background: var(--warning-paper); }
 .box.warning > strong { color: var(--warning); }
 .verdict { font-weight: 600; }
-.scroll { overflow-x: auto; margin: .5rem 0 1rem; }
+.scroll { overflow-x: auto; margin: .25rem 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .25rem; }
+.caption { margin: .75rem 0 0; }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; }
-tbody th { font-weight: 400; }
+tbody th { font-weight: 400; min-width: 8.5rem; }
 thead th { font-weight: 600; white-space: nowrap; }
 .num { text-align: right; white-space: nowrap; }
 .strong th, .strong td { font-weight: 700; }
@@ -51,6 +51,9 @@ code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono"
 details { margin: .5rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: .4rem 0; }
 footer { margin-top: 2.5rem; padding-bottom: 2rem; border-top: 1px solid var(--line); }
+figure img.dark { display: none; }
+@media screen and (prefers-color-scheme: dark) { figure img.dark { display: block; }
+  figure img.light { display: none; } }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 @media print {
   :root { --paper: #fff; --sheet: #f6f8fa; --ink: #000; --quiet: #444; --line: #bbb; }

@@ -99,6 +99,15 @@ def test_toy_samples_have_no_neighbour_sheet(make_run: Any, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_walk_is_a_loop_of_frames(digits_run: Run, tmp_path: Path) -> None:
+    payload = answer(digits_run, "--walk", tmp_path / "walk.gif", "--columns", 2)
+    assert payload["walk"] == str(tmp_path / "walk.gif")
+    assert payload["grid"] is None
+    with Image.open(tmp_path / "walk.gif") as image:
+        assert (image.format, image.n_frames, image.info["loop"]) == ("GIF", 60, 0)
+        assert image.size == (2 * 50 + 2, 2 * 50 + 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -108,6 +117,7 @@ def test_toy_samples_have_no_neighbour_sheet(make_run: Any, tmp_path: Path) -> N
         (["--seed", -1], "--seed must be"),
         (["--columns", 1, "--interpolate", "x.png"], "--columns must be 2 or more for --interpolate"),
         (["--grid", "x.jpg"], "--grid writes .png, but is asked for x.jpg"),
+        (["--walk", "x.png"], "--walk writes .gif, but is asked for x.png"),
         (["--out", "x.csv"], "--out writes .npz or .npy, but is asked for x.csv"),
         (["--grid", "nowhere/x.png"], "the folder nowhere is not there"),
         (["--grid", "x.png", "--interpolate", "./x.png"], "Two outputs name the same file"),
