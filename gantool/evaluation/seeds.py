@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from gantool.checkpoint import checkpoint_steps
 from gantool.config import RunConfig
 from gantool.errors import UsageError
 from gantool.runs import Run, list_runs
@@ -149,10 +150,11 @@ def require_one_configuration(runs: Sequence[Run], step: int | None = None) -> N
         seeds[seed] = run
 
 
-def same_but_for_the_seed(run: Run, runs_dir: Path) -> tuple[list[Run], list[str]]:
+def same_but_for_the_seed(run: Run, runs_dir: Path, step: int | None = None) -> tuple[list[Run], list[str]]:
     """`run` and every run of the folder with its configuration, data and step but another seed; in the seeds' order.
 
-    Of several runs with one seed the newest counts, `run` itself before all. The notes name what was left out.
+    The step is the newest checkpoint's, unless one is named: then each needs a checkpoint of that. Of several runs with
+    one seed the newest counts, `run` itself before all. The notes name what was left out.
     """
     notes: list[str] = []
     chosen = {run.config.training.seed: run}
@@ -160,7 +162,9 @@ def same_but_for_the_seed(run: Run, runs_dir: Path) -> tuple[list[Run], list[str
         alike = not _config_differences(run.config, other.config) and run.data.fingerprint == other.data.fingerprint
         if not alike or other.path.resolve() == run.path.resolve():
             continue
-        if other.latest_step() != run.latest_step():
+        if step is not None and step not in checkpoint_steps(other.checkpoints):
+            notes.append(f"{other.path} is left out: it has no checkpoint of step {step}.")
+        elif step is None and other.latest_step() != run.latest_step():
             notes.append(f"{other.path} is left out: it is at step {other.latest_step()}, not {run.latest_step()}.")
         elif (seed := other.config.training.seed) in chosen:
             notes.append(f"{other.path} is left out: {chosen[seed].path} has its seed, {seed}, too.")

@@ -140,3 +140,6 @@ def test_the_folders_runs_with_other_seeds(tmp_path: Path) -> None:
     assert f"{older.path} is left out: {newer.path} has its seed, 1, too." in said
     assert f"{again.path} is left out: {first.path} has its seed, 3, too." in said
     assert len(notes) == 3
+    chosen, notes = same_but_for_the_seed(first, tmp_path, step=7)
+    assert [run.path for run in chosen] == [newer.path, first.path]
+    assert f"{short.path} is left out: it has no checkpoint of step 7." in notes

@@ -1,0 +1,89 @@
+"""Several runs of one configuration under `gantool eval parzen`: a line a run, and the spread over their seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.eval.sources import RUN_PANEL
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gantool.evaluation.density import Progress
+    from gantool.evaluation.parzen import ParzenSettings
+    from gantool.evaluation.seeds import SeedScores
+    from gantool.evaluation.subjects import Place
+
+RunNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN]...",
+        help="A run's number, name or folder; several give their mean over training seeds. Default: the newest.",
+        show_default=False,
+    ),
+]
+AcrossSeeds = Annotated[
+    bool,
+    typer.Option(
+        "--seeds",
+        help="Also score the folder's other runs that differ from RUN in the training seed alone.",
+        rich_help_panel=RUN_PANEL,
+    ),
+]
+
+
+def score_seeds(
+    names: list[str],
+    across: bool,
+    runs_dir: Path,
+    step: int | None,
+    split: str,
+    settings: ParzenSettings,
+    place: Place,
+    progress: Progress,
+) -> SeedScores:
+    """Scores the runs called `names` (none: the newest); with `across` those of its folder with other seeds, too."""
+    from gantool.evaluation.seeds import same_but_for_the_seed
+    from gantool.evaluation.subjects import evaluate_runs
+    from gantool.runs import find_run
+
+    if across and len(names) > 1:
+        raise UsageError("--seeds finds the other runs by itself: give it one RUN, or name the runs without --seeds.")
+    runs = [find_run(name, runs_dir) for name in names] or [find_run(None, runs_dir)]
+    notes: list[str] = []
+    if across:
+        runs, notes = same_but_for_the_seed(runs[0], runs[0].path.parent, step)
+    return evaluate_runs(runs, settings, place, split=split, step=step, notes=notes, progress=progress)
+
+
+def print_seeds(found: SeedScores, console: Console) -> None:
+    """Prints a line a run, the mean with its own ±, and what must be said beside them."""
+    from rich.table import Table
+
+    first = found.records[0]
+    title = f"Parzen-window log-likelihood of {first['test_size']:,} rows of {first['dataset']} ({first['split']})"
+    console.print(f"{title} at {len(found.records)} training seeds", markup=False, soft_wrap=True)
+    console.print()
+    table = Table(box=None)
+    table.add_column("run")
+    for name in ("seed", "step", "nats", "±", "σ", "N"):
+        table.add_column(name, justify="right")
+    table.add_column("± is")
+    for seed, record in zip(found.seeds, found.records, strict=True):
+        score, error = f"{record['log_likelihood']:,.1f}", f"{record['standard_error']:.1f}"
+        cells = (Path(record["run"]).name, f"{seed}", f"{record['step']:,}", score, error, f"{record['sigma']:.4g}")
+        table.add_row(*cells, f"{record['num_samples']:,}", "across rows")
+    spread = found.standard_error_across_seeds
+    error, across = ("–", "one seed: no spread") if spread is None else (f"{spread:.1f}", "across seeds")
+    table.add_row("mean", "", "", f"{found.mean:,.1f}", error, "", f"{first['num_samples']:,}", across, style="bold")
+    console.print(table)
+    console.print()
+    for sentence in found.notes:
+        console.print(f"Note: {sentence}", markup=False, soft_wrap=True)
+    for sentence in dict.fromkeys(said for record in found.records for said in record["warnings"]):
+        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
+    console.print("Each score is recorded in its run's evaluations.jsonl.", markup=False, soft_wrap=True)
