@@ -127,7 +127,7 @@ def _own(files: ArrayFiles, path: Path, samples: Rows, split: str, settings: Par
     require_alike(samples, data)
     require_same_classes(samples, data)
     validation = load_rows(files.validation, "--validation") if files.validation else None
-    train = load_rows(files.train, "--train-data") if files.train and settings.references else None
+    train = load_rows(files.train, "--train-data") if files.train else None
     return target_of_arrays(data, validation, train, settings.validation_rows, settings.references)
 
 

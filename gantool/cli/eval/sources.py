@@ -27,8 +27,8 @@ SplitName = Annotated[str, typer.Option(help="The rows to score: test or validat
 SamplesFile = Annotated[
     Path | None,
     typer.Option(
-        help="Samples to score: .npy, .npz or .safetensors, [N, D] or images, or a folder of PNG or JPEG images, with a "
-        "subfolder a class or without; bytes are divided by 255.",
+        help="Samples to score: .npy, .npz or .safetensors, [N, D] or images, or a folder of PNG or JPEG images or of "
+        "one subfolder a class; bytes are divided by 255.",
         show_default=False,
         rich_help_panel=ARRAYS_PANEL,
     ),
