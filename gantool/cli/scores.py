@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gantool.evaluation.density import Progress
-    from gantool.evaluation.parzen import ParzenResult, Reference
+    from gantool.evaluation.result import ParzenResult, Reference, Uncertainty
 
-_BAR_WIDTH = 32
+_BAR_WIDTH = 28
 
 
 def print_result(result: ParzenResult, console: Console) -> None:
@@ -24,9 +26,9 @@ def print_result(result: ParzenResult, console: Console) -> None:
     console.print(f"Parzen-window log-likelihood of {rows} under {subject}", markup=False, soft_wrap=True)
     console.print()
     console.print(_scores(result))
-    if result.sigma_curve:
+    for table in _tables(result):
         console.print()
-        console.print(_curve(result))
+        console.print(table)
     console.print()
     for sentence in _reading(result):
         console.print(sentence, markup=False, soft_wrap=True)
@@ -43,14 +45,13 @@ def _scores(result: ParzenResult) -> Table:
     from rich.table import Table
 
     table = Table(box=None)
-    table.add_column("samples")
+    table.add_column("samples", no_wrap=True)
     for name in ("nats", "±", "nats/dim", "σ", "N"):
         table.add_column(name, justify="right")
     for name, line in _lines(result):
         table.add_row(
             name,
-            f"{line.log_likelihood:,.1f}",
-            f"{line.standard_error:.1f}",
+            *_figures(line.log_likelihood, line.standard_error),
             f"{line.log_likelihood / result.dimension:.3f}",
             f"{line.sigma:.4g}",
             f"{line.num_samples:,}",
@@ -68,11 +69,76 @@ def _scores(result: ParzenResult) -> Table:
 
 def _lines(result: ParzenResult) -> list[tuple[str, ParzenResult | Reference]]:
     lines: list[tuple[str, ParzenResult | Reference]] = [("these samples", result)]
+    if refined := result.refined:
+        lines.append(
+            (
+                "these samples, σ refined",
+                replace(
+                    result,
+                    sigma=refined.sigma,
+                    log_likelihood=refined.log_likelihood,
+                    standard_error=refined.standard_error,
+                ),
+            )
+        )
     if result.references.training_images:
         lines.append(("real training images", result.references.training_images))
     if result.references.kmeans_centroids:
         lines.append(("k-means centroids", result.references.kmeans_centroids))
     return lines
+
+
+def _tables(result: ParzenResult) -> Iterator[Table]:
+    if result.sigma_curve:
+        yield _curve(result)
+    if len(result.sample_curve) > 1:
+        yield _plain(
+            (f"samples, σ = {result.sigma:.4g}", "nats", "±"),
+            [(f"{at.num_samples:,}", *_figures(at.log_likelihood, at.standard_error)) for at in result.sample_curve],
+        )
+    if result.per_class:
+        yield _classes(result)
+
+
+def _classes(result: ParzenResult) -> Table:
+    """Each class by all samples, and where those have classes by its own."""
+    conditional = result.class_conditional
+    if conditional is None:
+        return _plain(
+            ("class", "rows", "nats", "±"),
+            [
+                (str(at.label), f"{at.test_size:,}", *_figures(at.log_likelihood, at.standard_error))
+                for at in result.per_class
+            ],
+        )
+    own = {at.label: at for at in conditional.per_class}
+    lines = []
+    for at in result.per_class:
+        line = (str(at.label), f"{at.test_size:,}", *_figures(at.log_likelihood, at.standard_error))
+        of_class = own.get(at.label)
+        more = ("", "", "0")
+        if of_class:
+            figures = _figures(of_class.log_likelihood, of_class.standard_error)
+            more = (*figures, f"{of_class.num_samples:,}")
+        lines.append((*line, *more))
+    return _plain(("class", "rows", "nats", "±", "nats by its own samples", "±", "of N"), lines)
+
+
+def _figures(value: float, error: float) -> tuple[str, str]:
+    # As many decimals as show the error: in two dimensions a tenth of a nat is much.
+    decimals = 1 if error >= 0.1 or error == 0 else min(4, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{decimals}f}", f"{error:.{decimals}f}"
+
+
+def _plain(names: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in names:
+        table.add_column(name, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    return table
 
 
 def _curve(result: ParzenResult) -> Table:
@@ -85,26 +151,52 @@ def _curve(result: ParzenResult) -> Table:
     width = (best - low) or 1.0
     table = Table(box=None)
     table.add_column("σ", justify="right")
-    table.add_column(f"nats on {result.validation_size:,} validation rows", justify="right")
+    rows = "samples, left out" if result.sigma_source == "leave-one-out" else "validation rows"
+    table.add_column(f"nats on {result.validation_size:,} {rows}", justify="right")
     table.add_column("")
     for point in result.sigma_curve:
         here = point.sigma == result.sigma
         bar = "█" * round(max(0.0, point.log_likelihood - low) / width * _BAR_WIDTH)
-        mark = f"{' ' if bar else ''}← {'chosen' if result.sigma_source == 'validation' else 'given'}" if here else ""
+        mark = f"{' ' if bar else ''}← {'given' if result.sigma_source == 'given' else 'chosen'}" if here else ""
         style = "bold" if here else None
         table.add_row(f"{point.sigma:.4g}", f"{point.log_likelihood:,.1f}", bar + mark, style=style)
     return table
 
 
+_SOURCES = {
+    "validation": "chosen on validation rows",
+    "leave-one-out": "chosen by leave-one-out on the samples",
+    "given": "given, not searched",
+}
+
+
 def _reading(result: ParzenResult) -> list[str]:
-    source = "chosen on validation rows" if result.sigma_source == "validation" else "given, not searched"
-    return [
-        f"Parzen estimate at N = {result.num_samples:,} and σ = {result.sigma:.4g} ({source}); not the likelihood; "
-        f"only comparable at equal N, σ protocol and pixel scale ({result.pixel_scaling}).",
+    said = [
+        f"Parzen estimate at N = {result.num_samples:,} and σ = {result.sigma:.4g} ({_SOURCES[result.sigma_source]}); "
+        f"not the likelihood; only comparable at equal N, σ protocol and pixel scale ({result.pixel_scaling}).",
         f"± is std/√{result.test_size:,} across the rows scored: it leaves out the samples drawn, the choice of σ and "
         f"the training seed.",
-        f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}.",
+        "Uncertainties of the score in nats:",
+        *(f"  {_uncertainty(source)}" for source in result.uncertainties),
     ]
+    if gap := result.train_gap:
+        said.append(
+            f"{gap.rows:,} training rows score {gap.train_log_likelihood:,.1f}, {gap.gap:+,.1f} ± "
+            f"{gap.standard_error:.1f} beside the rows scored."
+        )
+    if (conditional := result.class_conditional) and conditional.log_likelihood is not None:
+        said.append(
+            f"By the samples of its own class each row scores {conditional.log_likelihood:,.1f} ± "
+            f"{conditional.standard_error:.1f} on average."
+        )
+    return [*said, f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}."]
+
+
+def _uncertainty(source: Uncertainty) -> str:
+    if source.value is None:
+        return f"{source.name}: {source.method}."
+    interval = f", 95 % in {source.interval[0]:,.1f} … {source.interval[1]:,.1f}" if source.interval else ""
+    return f"{source.name}: ± {source.value:.2g}{interval} ({source.method})."
 
 
 @contextmanager

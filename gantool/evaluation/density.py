@@ -6,16 +6,23 @@ Breuleux, Bengio and Vincent 2011; Goodfellow et al. 2014, section 5 and the rel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 
 from gantool.errors import UsageError
+from gantool.evaluation.leave_one_out import Blocks, leave_one_out
+from gantool.evaluation.warnings import row_keys
 from gantool.ops import Impl, parzen_log_density
 
 # Called with the stage in words, the rows done and the rows in all.
 Progress = Callable[[str, int, int], None]
+
+# What decided sigma: validation rows, the samples themselves, or the user.
+SigmaSource = Literal["validation", "leave-one-out", "given"]
 
 # Queries in one call of the operator: enough to keep it busy, few enough that progress moves.
 _QUERY_ROWS = 2_000
@@ -30,10 +37,35 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Mean log-likelihood in nats on the validation rows at one sigma (in the data's units)."""
+    """Mean log-likelihood in nats on the rows that choose sigma, at one sigma (in the data's units)."""
 
     sigma: float
     log_likelihood: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A sigma and what it was chosen by.
+
+    `curve` is the mean at each sigma, ascending, and `values` [S, V] the log-density of each row that chooses, on the
+    CPU; `blocks` computes them at any other sigma. All three are empty or None where there are no such rows.
+    """
+
+    sigma: float
+    source: SigmaSource
+    curve: tuple[CurvePoint, ...] = ()
+    values: torch.Tensor | None = None
+    blocks: Blocks | None = None
+
+    @property
+    def rows(self) -> int:
+        """V, how many rows choose."""
+        return 0 if self.values is None else self.values.shape[1]
+
+    @property
+    def best(self) -> CurvePoint:
+        """The largest value of the curve."""
+        return max(self.curve, key=lambda point: point.log_likelihood)
 
 
 @dataclass(frozen=True)
@@ -41,7 +73,7 @@ class Score:
     """The estimate from one set of samples.
 
     `log_likelihood` is the mean over the rows scored, in nats; `standard_error` is std/√N across those rows.
-    `curve` is the mean on the validation rows at each sigma, ascending; empty where there are no such rows.
+    `curve` is the mean on the rows that choose sigma at each sigma, ascending; empty where there are no such rows.
     """
 
     num_samples: int
@@ -49,11 +81,6 @@ class Score:
     log_likelihood: float
     standard_error: float
     curve: tuple[CurvePoint, ...]
-
-    @property
-    def best(self) -> CurvePoint:
-        """The largest value of the curve."""
-        return max(self.curve, key=lambda point: point.log_likelihood)
 
 
 def geometric_grid(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -68,6 +95,29 @@ def geometric_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     return (low, *(low * math.exp(ratio * step / (count - 1)) for step in range(1, count - 1)), high)
 
 
+def held_out(queries: torch.Tensor, samples: torch.Tensor, impl: Impl = "auto") -> Blocks:
+    """Blocks of the log-densities of queries [N, D] under samples [M, D]."""
+
+    def blocks(sigmas: torch.Tensor) -> Iterator[torch.Tensor]:
+        for chunk in torch.split(queries, _QUERY_ROWS):
+            yield parzen_log_density(chunk, samples, sigmas.to(chunk.device), impl=impl).double()
+
+    return blocks
+
+
+def gather(blocks: Blocks, sigmas: Sequence[float], rows: int, stage: str, progress: Progress) -> torch.Tensor:
+    """All blocks of `rows` rows at S sigmas: [S, rows] float64 nats on the CPU."""
+    parts = []
+    done = 0
+    progress(stage, 0, rows)
+    with torch.no_grad():
+        for part in blocks(torch.tensor(sigmas, dtype=torch.float64)):
+            parts.append(part.cpu())
+            done += part.shape[1]
+            progress(stage, done, rows)
+    return torch.cat(parts, dim=1)
+
+
 def log_densities(
     queries: torch.Tensor,
     samples: torch.Tensor,
@@ -78,15 +128,54 @@ def log_densities(
     progress: Progress = silent,
 ) -> torch.Tensor:
     """Log-density of each query at every sigma: [N, D], [M, D], S numbers → [S, N] float64 nats on the CPU."""
-    parts = []
-    done = 0
-    progress(stage, 0, len(queries))
-    with torch.no_grad():
-        for chunk in torch.split(queries, _QUERY_ROWS):
-            parts.append(parzen_log_density(chunk, samples, list(sigmas), impl=impl).double().cpu())
-            done += len(chunk)
-            progress(stage, done, len(queries))
-    return torch.cat(parts, dim=1)
+    return gather(held_out(queries, samples, impl), sigmas, len(queries), stage, progress)
+
+
+def choose_sigma(
+    samples: torch.Tensor,
+    selection: torch.Tensor | None,
+    *,
+    grid: Sequence[float] = PAPER_GRID,
+    sigma: float | None = None,
+    impl: Impl = "auto",
+    stage: str = "samples",
+    progress: Progress = silent,
+) -> Choice:
+    """The sigma of `grid` with the largest mean on `selection` [V, D] under samples [M, D], or `sigma` where given.
+
+    Without a selection the samples choose: the mean log-density of each under all others is largest. Copies are left
+    out there, since the density of a copy under its twin grows without bound as sigma shrinks. The curve on a selection
+    is computed even where sigma is given. Raises UsageError where two different samples are needed and missing.
+    """
+    if selection is not None:
+        source: SigmaSource = "validation" if sigma is None else "given"
+        blocks, rows = held_out(selection, samples, impl), len(selection)
+    elif sigma is None:
+        distinct = distinct_rows(samples)
+        if len(distinct) < 2:
+            raise UsageError(
+                f"Leave-one-out cannot choose sigma on {len(samples):,} samples that are all the same row: give "
+                f"--validation FILE, or --sigma X."
+            )
+        source, blocks, rows = "leave-one-out", leave_one_out(distinct, impl), len(distinct)
+    else:
+        return Choice(sigma, "given")
+    sigmas = sorted({*grid, sigma} if sigma is not None else set(grid))
+    values = gather(blocks, sigmas, rows, f"{stage}: choosing sigma", progress)
+    curve = tuple(CurvePoint(*pair) for pair in zip(sigmas, values.mean(dim=1).tolist(), strict=True))
+    best = max(curve, key=lambda point: point.log_likelihood).sigma
+    return Choice(best if sigma is None else sigma, source, curve, values, blocks)
+
+
+def distinct_rows(rows: torch.Tensor) -> torch.Tensor:
+    """The rows [M, D] without exact copies of an earlier one, in their order."""
+    _, first = np.unique(row_keys(rows), return_index=True)
+    return rows if len(first) == len(rows) else rows[torch.from_numpy(np.sort(first)).to(rows.device)]
+
+
+def mean_and_error(values: torch.Tensor) -> tuple[float, float]:
+    """Mean of values [N], and std/√N."""
+    return values.mean().item(), values.std(correction=0).item() / math.sqrt(len(values))
 
 
 def score(
@@ -100,26 +189,10 @@ def score(
     stage: str = "samples",
     progress: Progress = silent,
 ) -> Score:
-    """Scores samples [M, D] by the rows of `scored` [N, D].
+    """Scores samples [M, D] by the rows of `scored` [N, D], at the sigma of `choose_sigma`.
 
-    Sigma is `sigma` where given, else the one of `grid` with the largest mean on `selection` [V, D]; never
-    does a row of `scored` take part in that choice. The curve on `selection` is computed in either case.
-    Raises UsageError where there is neither a sigma nor a selection.
+    Never does a row of `scored` take part in that choice.
     """
-    curve: tuple[CurvePoint, ...] = ()
-    if selection is not None:
-        sigmas = sorted({*grid, sigma} if sigma is not None else set(grid))
-        means = log_densities(
-            selection, samples, sigmas, impl=impl, stage=f"{stage}: choosing sigma", progress=progress
-        ).mean(dim=1)
-        curve = tuple(CurvePoint(*pair) for pair in zip(sigmas, means.tolist(), strict=True))
-    if sigma is None:
-        if not curve:
-            raise UsageError(
-                "There are no validation rows to choose sigma on, and it is never chosen on the rows that are "
-                "scored: give --validation FILE, or --sigma X."
-            )
-        sigma = max(curve, key=lambda point: point.log_likelihood).sigma
-    values = log_densities(scored, samples, [sigma], impl=impl, stage=f"{stage}: scoring", progress=progress)[0]
-    error = values.std(correction=0).item() / math.sqrt(len(values))
-    return Score(len(samples), sigma, values.mean().item(), error, curve)
+    choice = choose_sigma(samples, selection, grid=grid, sigma=sigma, impl=impl, stage=stage, progress=progress)
+    values = log_densities(scored, samples, [choice.sigma], impl=impl, stage=f"{stage}: scoring", progress=progress)[0]
+    return Score(len(samples), choice.sigma, *mean_and_error(values), choice.curve)

@@ -9,33 +9,34 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
-from gantool.evaluation.density import PAPER_GRID, CurvePoint, Progress, Score, score, silent
-from gantool.evaluation.references import cache_folder, describe_kmeans, kmeans_centroids, random_subset
+from gantool.evaluation.classes import class_scores, conditional_score
+from gantool.evaluation.density import PAPER_GRID, Choice, Progress, choose_sigma, mean_and_error, score, silent
+from gantool.evaluation.gap import train_gap
+from gantool.evaluation.growth import grouped_log_densities, sample_curve
+from gantool.evaluation.references import cache_folder, describe_kmeans, kmeans_centroids, random_subset, subset_indices
+from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
+from gantool.evaluation.sigma import mean_and_slope, refine_sigma
 from gantool.evaluation.target import Target
+from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.ops import Impl, selected_impl
 
-# Table 1 of the paper, for data sets of the same name; mean log-likelihood on the test set in nats.
-PAPER_SCORES: dict[str, dict[str, Any]] = {
-    "mnist": {
-        "log_likelihood": 225.0,
-        "standard_error": 2.0,
-        "num_samples": 10_000,
-        "source": "Goodfellow et al. 2014, Table 1, adversarial nets",
-    }
-}
+__all__ = ["PAPER_SCORES", "ParzenResult", "ParzenSettings", "Reference", "References", "evaluate"]
 
 
 @dataclass(frozen=True)
 class ParzenSettings:
-    """How samples are scored. `sigma` None: chosen from `grid` on at most `validation_rows` validation rows."""
+    """How samples are scored. `sigma` None: chosen from `grid` on at most `validation_rows` validation rows.
+
+    `refine` also scores at the continuous optimum of sigma on those rows, beside the grid's.
+    """
 
     num_samples: int = checks.PROTOCOL_SAMPLES
     sigma: float | None = None
@@ -45,6 +46,7 @@ class ParzenSettings:
     impl: Impl = "auto"
     references: bool = True
     cache: Path = field(default_factory=cache_folder)
+    refine: bool = True
 
     def __post_init__(self) -> None:
         for flag, value in (("--num-samples", self.num_samples), ("--validation-rows", self.validation_rows)):
@@ -58,115 +60,43 @@ class ParzenSettings:
             raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The score of samples that no model made, under the same protocol. `how` says what they are."""
-
-    num_samples: int
-    sigma: float
-    log_likelihood: float
-    standard_error: float
-    how: str
-
-
-@dataclass(frozen=True)
-class References:
-    """The two references; None where they were not wanted or there are no rows for them."""
-
-    training_images: Reference | None = None
-    kmeans_centroids: Reference | None = None
-
-
-@dataclass(frozen=True)
-class ParzenResult:
-    """A score and everything that it depends on. Log-likelihoods in nats; sigma in the data's units.
-
-    `standard_error` is std/√test_size across the rows scored: it leaves out the samples drawn, the choice of sigma and
-    the training seed. `sigma_source` is `validation` or `given`. `impl` names the kernel that ran.
-    """
-
-    dataset: str
-    split: str
-    test_size: int
-    num_samples: int
-    dimension: int
-    sigma: float
-    sigma_source: str
-    log_likelihood: float
-    standard_error: float
-    nats_per_dimension: float
-    sigma_curve: tuple[CurvePoint, ...]
-    validation_size: int
-    references: References
-    paper: dict[str, Any] | None
-    pixel_scaling: str
-    seed: int
-    impl: str
-    device: str
-    run: str | None = None
-    step: int | None = None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, strings and numbers: the object that `gantool eval parzen --json` prints."""
-        return asdict(self)
-
-
 def evaluate(
     samples: torch.Tensor,
     target: Target,
     settings: ParzenSettings,
     *,
+    sample_labels: torch.Tensor | None = None,
     device: torch.device | None = None,
     progress: Progress = silent,
 ) -> ParzenResult:
     """Scores samples [M, D] float32 by the protocol. Of more rows than `num_samples` a random subset is taken.
 
-    Raises UsageError where the dimensions differ, where a sample is not finite, or where there is neither a sigma nor a
-    validation row to choose it on.
+    `sample_labels` [M] int64 are the samples' classes, for class-conditional scores. Raises UsageError where the
+    dimensions differ, where a sample is not finite, or where there is nothing to choose sigma by.
     """
     started = time.monotonic()
-    _check(samples, target)
+    _check(samples, sample_labels, target)
     notes = list(target.notes)
     if len(samples) > settings.num_samples:
         notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are used, a random subset.")
-        samples = random_subset(samples, settings.num_samples, settings.seed)
+        chosen = subset_indices(len(samples), settings.num_samples, settings.seed)
+        samples, sample_labels = samples[chosen], None if sample_labels is None else sample_labels[chosen]
     bench = _Bench(target, settings, device or torch.device("cpu"), progress)
-    found = bench.score(samples, "samples")
-    warnings = [*_warnings(found, samples, target, settings), *target.warnings]
+    choice = bench.choose(samples)
+    found, said = _measure(bench, samples.to(bench.device), sample_labels, target, choice)
+    warnings = [*_warnings(found, choice, samples, target, settings), *said, *target.warnings]
+    if choice.source == "leave-one-out":
+        notes += checks.leave_one_out(len(samples), len(samples) - choice.rows)
     references = References()
     if settings.references and target.reference is not None:
         references = _references(bench, target.reference, len(samples), warnings, notes)
     notes += _comparison(found, references)
-    impl = selected_impl("parzen_log_density", bench.scored, samples.to(bench.device), impl=settings.impl)
-    result = _result(found, references, target, settings, impl=impl, device=str(bench.device))
-    return replace(result, warnings=tuple(warnings), notes=tuple(notes), seconds=time.monotonic() - started)
-
-
-def _result(
-    found: Score, references: References, target: Target, settings: ParzenSettings, *, impl: str, device: str
-) -> ParzenResult:
-    return ParzenResult(
-        dataset=target.dataset,
-        split=target.split,
-        test_size=len(target.scored),
-        num_samples=found.num_samples,
-        dimension=target.dimension,
-        sigma=found.sigma,
-        sigma_source="validation" if settings.sigma is None else "given",
-        log_likelihood=found.log_likelihood,
-        standard_error=found.standard_error,
-        nats_per_dimension=found.log_likelihood / target.dimension,
-        sigma_curve=found.curve,
-        validation_size=0 if target.selection is None else len(target.selection),
+    return replace(
+        found,
         references=references,
-        paper=PAPER_SCORES.get(target.dataset) if target.split == "test" else None,
-        pixel_scaling=target.pixel_scaling,
-        seed=settings.seed,
-        impl=impl,
-        device=device,
+        warnings=tuple(warnings),
+        notes=tuple(notes),
+        seconds=time.monotonic() - started,
     )
 
 
@@ -178,30 +108,94 @@ class _Bench:
         self.scored = target.scored.to(device)
         self.selection = None if target.selection is None else target.selection.to(device)
 
-    def score(self, samples: torch.Tensor, stage: str, *, sigma_is_own: bool = False) -> Score:
-        """`sigma_is_own`: choose sigma on the validation rows, where there are any, even if one is given."""
-        own = sigma_is_own and self.selection is not None
-        return score(
+    def choose(self, samples: torch.Tensor) -> Choice:
+        return choose_sigma(
             samples.to(self.device),
-            self.scored,
             self.selection,
             grid=self.settings.grid,
-            sigma=None if own else self.settings.sigma,
+            sigma=self.settings.sigma,
             impl=self.settings.impl,
-            stage=stage,
             progress=self.progress,
         )
 
     def reference(self, samples: torch.Tensor, stage: str, how: str) -> Reference:
-        found = self.score(samples, stage, sigma_is_own=True)
+        """Sigma is the reference's own on the validation rows, where there are any, even if one is given."""
+        found = score(
+            samples.to(self.device),
+            self.scored,
+            self.selection,
+            grid=self.settings.grid,
+            sigma=None if self.selection is not None else self.settings.sigma,
+            impl=self.settings.impl,
+            stage=stage,
+            progress=self.progress,
+        )
         return Reference(found.num_samples, found.sigma, found.log_likelihood, found.standard_error, how)
 
 
-def _check(samples: torch.Tensor, target: Target) -> None:
+def _measure(
+    bench: _Bench, samples: torch.Tensor, sample_labels: torch.Tensor | None, target: Target, choice: Choice
+) -> tuple[ParzenResult, list[str]]:
+    """Everything but the references, from one pass over samples [M, D] and the rows scored; and warnings."""
+    settings = bench.settings
+    seed, impl = settings.seed, settings.impl
+    refined = refine_sigma(choice) if settings.refine and settings.sigma is None else None
+    resampled = resampled_sigmas(choice, seed)
+    # The sigma of the headline is the first: its groups are kept.
+    sigmas = [choice.sigma, *sorted({*resampled, *([refined] if refined else [])} - {choice.sigma})]
+    grouped = grouped_log_densities(
+        bench.scored, samples, sigmas, seed=seed, impl=impl, stage="samples: scoring", progress=bench.progress
+    )
+    values = grouped.total[0]
+    gap = None
+    if target.train is not None:
+        gap = train_gap(target.train, samples, choice.sigma, values, seed=seed, impl=impl, progress=bench.progress)
+    conditional, said = conditional_score(bench.scored, target.labels, samples, sample_labels, choice.sigma, impl)
+    mean, error = mean_and_error(values)
+    at_sigma = dict(zip(sigmas, grouped.total.mean(dim=1).tolist(), strict=True))
+    return ParzenResult(
+        dataset=target.dataset,
+        split=target.split,
+        test_size=len(target.scored),
+        num_samples=len(samples),
+        dimension=target.dimension,
+        sigma=choice.sigma,
+        sigma_source=choice.source,
+        log_likelihood=mean,
+        standard_error=error,
+        nats_per_dimension=mean / target.dimension,
+        sigma_curve=choice.curve,
+        validation_size=choice.rows,
+        refined=_refined(choice, refined, grouped.total[sigmas.index(refined)]) if refined else None,
+        sample_curve=sample_curve(grouped),
+        uncertainties=uncertainties(grouped, choice, resampled, at_sigma, seed),
+        train_gap=gap,
+        per_class=class_scores(values, target.labels),
+        class_conditional=conditional,
+        references=References(),
+        paper=PAPER_SCORES.get(target.dataset) if target.split == "test" else None,
+        pixel_scaling=target.pixel_scaling,
+        seed=seed,
+        impl=selected_impl("parzen_log_density", bench.scored, samples, impl=impl),
+        device=str(bench.device),
+    ), said
+
+
+def _refined(choice: Choice, sigma: float, values: torch.Tensor) -> Refined:
+    assert choice.blocks is not None
+    (validation,), _ = mean_and_slope(choice.blocks, [sigma])
+    return Refined(sigma, *mean_and_error(values), validation)
+
+
+def _check(samples: torch.Tensor, labels: torch.Tensor | None, target: Target) -> None:
     if samples.ndim != 2 or len(samples) == 0 or samples.shape[1] != target.dimension:
         raise UsageError(
             f"The samples have shape {list(samples.shape)}, but {target.dataset} has rows of {target.dimension} "
             f"values: give samples [N, {target.dimension}] of the same data."
+        )
+    if labels is not None and labels.shape != samples.shape[:1]:
+        raise UsageError(
+            f"There are {len(samples):,} samples and labels of shape {list(labels.shape)}: give one label a sample."
         )
     finite = samples.isfinite().all(dim=1)
     if not bool(finite.all()):
@@ -212,19 +206,23 @@ def _check(samples: torch.Tensor, target: Target) -> None:
         )
 
 
-def _warnings(found: Score, samples: torch.Tensor, target: Target, settings: ParzenSettings) -> list[str]:
+def _warnings(
+    found: ParzenResult, choice: Choice, samples: torch.Tensor, target: Target, settings: ParzenSettings
+) -> list[str]:
     """Everything to be said of the score itself, the gravest first."""
     said = []
-    sigmas = [point.sigma for point in found.curve]
+    sigmas = [point.sigma for point in choice.curve]
     if settings.sigma is None:
-        said += checks.grid_end(sigmas, sigmas.index(found.sigma))
-    elif found.curve:
-        at_sigma = found.curve[sigmas.index(found.sigma)].log_likelihood
-        best = found.best
-        said += checks.far_sigma(found.sigma, at_sigma, best.sigma, best.log_likelihood, target.dimension)
+        said += checks.grid_end(sigmas, sigmas.index(choice.sigma))
+    elif choice.curve:
+        at_sigma = choice.curve[sigmas.index(choice.sigma)].log_likelihood
+        best = choice.best
+        said += checks.far_sigma(choice.sigma, at_sigma, best.sigma, best.log_likelihood, target.dimension)
     else:
-        said += checks.unsearched(found.sigma)
+        said += checks.unsearched(choice.sigma)
     said += checks.below_gaussian(found.log_likelihood, samples, target.scored)
+    if gap := found.train_gap:
+        said += checks.memorised(gap.gap, gap.standard_error, target.dimension)
     said += checks.scaling(samples, "samples", target.scored, "data")
     said += checks.sample_count(found.num_samples)
     said += checks.duplicates(samples)
@@ -244,7 +242,7 @@ def _references(bench: _Bench, rows: torch.Tensor, count: int, warnings: list[st
     return References(images, kmeans)
 
 
-def _comparison(found: Score, references: References) -> list[str]:
+def _comparison(found: ParzenResult, references: References) -> list[str]:
     """Which references score above the samples: information, since memorised images do so by nature."""
     named = (("real training images", references.training_images), ("k-means centroids", references.kmeans_centroids))
     above = [name for name, reference in named if reference and reference.log_likelihood > found.log_likelihood]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gantool.evaluation.density import Progress, silent
-from gantool.evaluation.warnings import row_keys
+from gantool.evaluation.density import Progress, distinct_rows, silent
+from gantool.evaluation.kmeans import lloyd
 from gantool.files import replacing
 
 # Lloyd's algorithm from random rows. Three iterations: on MNIST 10,000 centroids then score within 0.4 nats of what ten
@@ -30,10 +30,13 @@ ROWS_PER_CENTROID = 2
 
 def random_subset(rows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
     """`count` of the rows [R, D] without repetition, in their order: [min(count, R), D]."""
-    if count >= len(rows):
-        return rows
+    return rows if count >= len(rows) else rows[subset_indices(len(rows), count, seed)]
+
+
+def subset_indices(available: int, count: int, seed: int) -> torch.Tensor:
+    """`count` different indices below `available`, ascending: [min(count, available)]."""
     rng = torch.Generator().manual_seed(seed)
-    return rows[torch.randperm(len(rows), generator=rng)[:count].sort().values]
+    return torch.randperm(available, generator=rng)[:count].sort().values
 
 
 def centroid_count(rows: int, count: int) -> int:
@@ -59,25 +62,22 @@ def kmeans_centroids(
             return kept, notes
         notes.append(f"The cached centroids in {path} were damaged and have been computed again.")
     progress(f"k-means: {clusters:,} centroids of {len(values):,} rows, kept for the next time", 0, 0)
-    centroids = _fit(values, clusters)
+    centroids = _fit(torch.from_numpy(values), clusters, progress)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, centroids, allow_pickle=False)
+            np.save(file, centroids.numpy(), allow_pickle=False)
     except OSError as error:
         notes.append(
             f"The k-means centroids could not be kept in {cache} ({error.strerror}): the next evaluation computes them "
             f"again."
         )
-    return torch.from_numpy(centroids), notes
+    return centroids, notes
 
 
 def describe_kmeans(clusters: int) -> str:
     """The parameters in words, for the result."""
-    return (
-        f"scikit-learn KMeans, {clusters:,} clusters from random rows, {KMEANS_ITERATIONS} Lloyd iterations, "
-        f"seed {KMEANS_SEED}"
-    )
+    return f"k-means, {clusters:,} clusters from random rows, {KMEANS_ITERATIONS} Lloyd iterations, seed {KMEANS_SEED}"
 
 
 def cache_folder() -> Path:
@@ -87,7 +87,7 @@ def cache_folder() -> Path:
 
 
 def _key(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], clusters: int) -> str:
-    digest = hashlib.sha256(f"{values.shape}/{clusters}/{KMEANS_ITERATIONS}/{KMEANS_SEED}".encode())
+    digest = hashlib.sha256(f"lloyd/{values.shape}/{clusters}/{KMEANS_ITERATIONS}/{KMEANS_SEED}".encode())
     digest.update(values.data)
     return f"{clusters}-{digest.hexdigest()[:32]}"
 
@@ -102,20 +102,7 @@ def _read_centroids(path: Path, dimension: int) -> torch.Tensor | None:
     return torch.from_numpy(kept) if whole and bool(np.isfinite(kept).all()) else None
 
 
-def _fit(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], clusters: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    from sklearn.cluster import KMeans  # takes a second to import, and the cache makes it needless most times
-
-    # Fewer distinct rows than clusters cannot be clustered; scikit-learn would warn and repeat centroids.
-    _, first = np.unique(row_keys(torch.from_numpy(values)), return_index=True)
-    distinct = values if len(first) == len(values) else values[np.sort(first)]
-    model = KMeans(
-        n_clusters=min(clusters, len(distinct)),
-        init="random",
-        n_init=1,
-        max_iter=KMEANS_ITERATIONS,
-        random_state=KMEANS_SEED,
-        algorithm="lloyd",
-    )
-    return np.ascontiguousarray(model.fit(distinct).cluster_centers_, dtype=np.float32)
+def _fit(rows: torch.Tensor, clusters: int, progress: Progress) -> torch.Tensor:
+    # Copies of a row would start two centroids on one spot, and fewer distinct rows cannot make so many clusters.
+    distinct = distinct_rows(rows)
+    return lloyd(distinct, min(clusters, len(distinct)), KMEANS_ITERATIONS, KMEANS_SEED, progress)

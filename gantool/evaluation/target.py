@@ -17,7 +17,8 @@ class Target:
     """Rows of one data set, float32, on the CPU.
 
     `scored` [N, D] are scored; `selection` [V, D] choose sigma; `reference` [R, D] serve as samples that are real, and
-    for k-means. The three have no row in common by construction where they come from a data set's splits.
+    for k-means. The three have no row in common by construction where they come from a data set's splits. `train`
+    [T, D] are training rows, for the gap between them and the rows scored; `labels` [N] int64 are the classes of those.
     `pixel_scaling` says in words what a value is.
     """
 
@@ -29,6 +30,8 @@ class Target:
     pixel_scaling: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    labels: torch.Tensor | None = None
+    train: torch.Tensor | None = None
 
     @property
     def dimension(self) -> int:
@@ -44,24 +47,27 @@ def target_of_dataset(dataset: Dataset, split: str, validation_rows: int, refere
     """
     if split not in ("test", "validation"):
         raise UsageError(f"--split must be test or validation, but is {split!r}.")
-    available = dataset.validation.stored
+    available, labels = dataset.validation.stored, dataset.split(split).labels
     notes: tuple[str, ...] = ()
     if split == "validation":
         count = min(validation_rows, len(available) // 2)
-        scored = available[count:]
+        scored, labels = available[count:], None if labels is None else labels[count:]
         notes = (f"Sigma is chosen on the first {count:,} validation rows and the other {len(scored):,} are scored.",)
     else:
         count, scored = min(validation_rows, len(available)), dataset.test.stored
     if len(scored) == 0:
         raise UsageError(f"The data set {dataset.name} has no {split} rows to score; choose another --split.")
+    train = dataset.values(dataset.train.stored) if len(dataset.train) else None
     return Target(
         dataset=dataset.name,
         split=split,
         scored=dataset.values(scored),
         selection=dataset.values(available[:count]) if count else None,
-        reference=dataset.values(dataset.train.stored) if references and len(dataset.train) else None,
+        reference=train if references else None,
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
         notes=notes,
+        labels=labels,
+        train=train,
     )
 
 
@@ -91,6 +97,8 @@ def target_of_arrays(
         pixel_scaling=data.scaling,
         notes=tuple(notes),
         warnings=tuple(warnings),
+        labels=data.labels,
+        train=None if train is None else train.values,
     )
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
+from evaluation.oracle import brute_force, brute_force_left_out, log_sum_exp, squared_distances
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.density import PAPER_GRID, geometric_grid, log_densities, score
+from gantool.evaluation.density import PAPER_GRID, choose_sigma, geometric_grid, log_densities, score
 from gantool.evaluation.references import random_subset
 
 SIGMAS = (0.1, 0.2, 0.5, 1.0)
@@ -25,23 +24,23 @@ def mnist(mnist_root: Path) -> Dataset:
     return load_dataset(DataConfig("mnist"), root=mnist_root, offline=True)
 
 
-def squared_distances(queries: torch.Tensor, samples: torch.Tensor) -> np.ndarray:
-    """[N, M], from the differences themselves, in float64."""
-    return cdist(queries.double().numpy(), samples.double().numpy(), "sqeuclidean")
-
-
-def log_sum_exp(squared: np.ndarray, dimension: int, sigma: float) -> np.ndarray:
-    """log p of each query from its squared distances, in float64: with those, the only oracle there is."""
-    normaliser = math.log(squared.shape[1]) + dimension / 2 * math.log(2 * math.pi * sigma**2)
-    return logsumexp(-squared / (2 * sigma**2), axis=1) - normaliser
-
-
-def brute_force(queries: torch.Tensor, samples: torch.Tensor, sigma: float) -> np.ndarray:
-    return log_sum_exp(squared_distances(queries, samples), samples.shape[1], sigma)
-
-
 def gaussian_rows(count: int, dimension: int, seed: int) -> torch.Tensor:
     return torch.randn(count, dimension, generator=torch.Generator().manual_seed(seed))
+
+
+# The standard deviation of each of the mixture's components.
+WIDTH = 0.4
+
+
+def mixture_centres(dimension: int) -> torch.Tensor:
+    return gaussian_rows(4, dimension, seed=20)
+
+
+def mixture_rows(count: int, dimension: int, seed: int) -> torch.Tensor:
+    """Draws of four round Gaussians of equal weight."""
+    rng = torch.Generator().manual_seed(seed)
+    centres = mixture_centres(dimension)[torch.randint(4, (count,), generator=rng)]
+    return centres + WIDTH * torch.randn(count, dimension, generator=rng)
 
 
 def test_real_mnist_agrees_with_float64_brute_force(mnist: Dataset) -> None:
@@ -129,18 +128,55 @@ def test_rows_that_are_scored_never_move_sigma() -> None:
     assert near.curve == far.curve
 
 
-def test_without_selection_or_sigma_nothing_is_scored() -> None:
+def test_without_selection_the_samples_choose_by_leave_one_out() -> None:
+    samples, scored = gaussian_rows(200, 2, seed=6), gaussian_rows(50, 2, seed=8)
+    means = [brute_force_left_out(samples, sigma).mean() for sigma in PAPER_GRID]
+    choice = choose_sigma(samples, None)
+    assert (choice.source, choice.rows) == ("leave-one-out", 200)
+    assert choice.sigma == PAPER_GRID[int(np.argmax(means))]
+    np.testing.assert_allclose([point.log_likelihood for point in choice.curve], means, atol=1e-4)
+    assert score(samples, scored, None).sigma == choice.sigma
+
+
+def test_copies_do_not_take_sigma_to_its_smallest() -> None:
+    samples = gaussian_rows(60, 2, seed=6)
+    choice = choose_sigma(samples.repeat(3, 1), None)
+    assert choice.rows == 60
+    assert choice.sigma == choose_sigma(samples, None).sigma > PAPER_GRID[0]
+
+
+def test_one_sample_again_and_again_cannot_choose_sigma() -> None:
     rows = gaussian_rows(10, 2, seed=9)
-    with pytest.raises(UsageError, match="never chosen on the rows that are scored"):
-        score(rows, rows, None)
+    with pytest.raises(UsageError, match="10 samples that are all the same row: give --validation FILE, or --sigma X"):
+        score(rows[:1].repeat(10, 1), rows, None)
+
+
+@pytest.mark.parametrize("dimension", [2, 16, 784])
+def test_gaussian_mixtures_agree_with_float64_brute_force(dimension: int) -> None:
+    samples, scored = mixture_rows(600, dimension, seed=1), mixture_rows(200, dimension, seed=2)
+    sigma = 0.3
+    found = score(samples, scored, None, sigma=sigma)
+    assert found.log_likelihood == pytest.approx(brute_force(scored, samples, sigma).mean(), abs=2e-3)
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_many_mixture_samples_give_the_mixture_convolved_with_the_kernel(dimension: int) -> None:
+    # In expectation the window is the mixture with sigma² added to each variance; in 16 dimensions and more that limit
+    # is out of any N's reach.
+    sigma = 0.3
+    scored = mixture_rows(2_000, dimension, seed=2)
+    found = score(mixture_rows(40_000, dimension, seed=1), scored, None, sigma=sigma)
+    exact = log_sum_exp(squared_distances(scored, mixture_centres(dimension)), dimension, math.hypot(WIDTH, sigma))
+    assert found.log_likelihood == pytest.approx(exact.mean(), abs=0.01)
 
 
 def test_given_sigma_is_used_and_stands_in_the_curve() -> None:
     samples, selection = gaussian_rows(200, 2, seed=6), gaussian_rows(100, 2, seed=7)
-    found = score(samples, selection + 0.1, selection, sigma=0.03)
-    assert found.sigma == 0.03
+    found = choose_sigma(samples, selection, sigma=0.03)
+    assert (found.sigma, found.source) == (0.03, "given")
     assert [point.sigma for point in found.curve] == sorted([0.03, *PAPER_GRID])
     assert found.best.sigma in PAPER_GRID[1:]
+    assert score(samples, selection + 0.1, selection, sigma=0.03).sigma == 0.03
 
 
 def test_progress_runs_from_nothing_to_all_rows() -> None:

@@ -70,11 +70,10 @@ def test_result_holds_the_contract_and_is_json(result: ParzenResult) -> None:
 
 def test_result_is_that_of_the_density_alone(result: ParzenResult, target: Target) -> None:
     found = score(blurred(target, 500), target.scored, target.selection)
-    assert (result.sigma, result.log_likelihood, result.standard_error) == (
-        found.sigma,
-        found.log_likelihood,
-        found.standard_error,
-    )
+    assert result.sigma == found.sigma
+    # The result adds up groups of samples in a random order; float32 products round differently there.
+    assert result.log_likelihood == pytest.approx(found.log_likelihood, abs=1e-4)
+    assert result.standard_error == pytest.approx(found.standard_error, abs=1e-4)
     assert result.sigma_curve == found.curve
 
 
@@ -90,9 +89,10 @@ def test_references_stand_at_the_same_number_each_with_its_own_sigma(result: Par
     assert result.notes == ("Real training images and k-means centroids score above the samples.",)
 
 
-def test_only_the_number_of_samples_is_warned_of(result: ParzenResult) -> None:
-    assert len(result.warnings) == 1
-    assert "fewer than the protocol's 10,000" in result.warnings[0]
+def test_samples_near_training_images_look_memorised_and_few(result: ParzenResult) -> None:
+    memorised, few = result.warnings
+    assert "the samples look memorised" in memorised
+    assert "fewer than the protocol's 10,000" in few
 
 
 def test_references_at_another_number_are_warned_of(target: Target, cache: Path) -> None:
@@ -107,7 +107,7 @@ def test_more_rows_than_the_protocol_are_a_random_subset(target: Target) -> None
     samples = blurred(target, 400)
     found = evaluate(samples, target, settings)
     expected = score(random_subset(samples, 100, seed=3), target.scored, target.selection)
-    assert found.log_likelihood == expected.log_likelihood
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-4)
     assert found.notes == ("100 of the 400 samples are used, a random subset.",)
 
 
@@ -125,7 +125,8 @@ def test_a_given_sigma_is_said_and_an_absurd_one_cannot_be_missed(target: Target
     assert found.references.training_images is not None
     assert found.references.training_images.sigma in PAPER_GRID  # a reference searches, whatever was given
     good = evaluate(samples, target, ParzenSettings(num_samples=500, sigma=0.18, references=False))
-    assert len(good.warnings) == 1
+    assert not any("sigma" in said.lower() for said in good.warnings)
+    assert good.refined is None
 
 
 def test_a_given_sigma_without_validation_rows(target: Target) -> None:
@@ -134,8 +135,9 @@ def test_a_given_sigma_without_validation_rows(target: Target) -> None:
     found = evaluate(blurred(target, 100), bare, settings)
     assert "could not be checked" in found.warnings[0]
     assert found.sigma_curve == ()
-    with pytest.raises(UsageError, match="give --validation FILE, or --sigma X"):
-        evaluate(blurred(target, 100), bare, ParzenSettings(references=False))
+    assert found.train_gap is None
+    sources = {source.name: source.value for source in found.uncertainties}
+    assert sources["choice of sigma"] is None
 
 
 def test_sigma_at_an_end_duplicates_and_scale_are_warned_of(target: Target) -> None:
