@@ -127,6 +127,7 @@ class ParzenResult:
     `standard_error` is std/√test_size across the rows scored; `uncertainties` names what it leaves out.
     `sigma_source` is `validation`, `leave-one-out` or `given`; `validation_size` rows chose sigma (with
     `leave-one-out` these are samples). `impl` names the kernel that ran. What could not be had is None or empty.
+    `data_fingerprint` is the SHA-256 of the rows scored.
     """
 
     dataset: str
@@ -153,6 +154,7 @@ class ParzenResult:
     seed: int
     impl: str
     device: str
+    data_fingerprint: str | None = None
     run: str | None = None
     step: int | None = None
     warnings: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ def evaluate_run(
     result = evaluate(samples.cpu(), target, settings, device=place.device, progress=progress)
     result = replace(
         result,
+        data_fingerprint=fingerprint(target.scored),
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
@@ -109,8 +111,15 @@ def evaluate_arrays(
     else:
         raise UsageError("--samples needs what to score by: --data FILE, or --dataset NAME, and not both.")
     target = replace(target, notes=(*_scaling_notes(samples, target), *target.notes))
-    result = evaluate(samples.values, target, settings, device=place.device, progress=progress)
-    return replace(result, seconds=time.monotonic() - started)
+    result = evaluate(
+        samples.values, target, settings, sample_labels=samples.labels, device=place.device, progress=progress
+    )
+    return replace(result, data_fingerprint=fingerprint(target.scored), seconds=time.monotonic() - started)
+
+
+def fingerprint(rows: torch.Tensor) -> str:
+    """SHA-256 of the values of rows [N, D] float32: scores of one fingerprint were measured on the same rows."""
+    return hashlib.sha256(rows.contiguous().numpy().data).hexdigest()
 
 
 def _registered(files: ArrayFiles, name: str, split: str, settings: ParzenSettings, place: Place) -> Target:

@@ -132,7 +132,7 @@ def _uncertainties(ours: SeedScores) -> tuple[dict[str, Any], ...]:
         }
     }
     for record in ours.records:
-        for found in record.get("uncertainties", ()):
+        for found in record["uncertainties"]:
             kept = named.get(found["name"])
             largest = kept is None or (found["value"] or 0.0) > (kept["value"] or 0.0)
             if largest and found["name"] != "training seed":

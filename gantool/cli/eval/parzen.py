@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.eval.seeds import AcrossSeeds, RunNames
 from gantool.cli.eval.sources import (
     DataFile,
     DatasetName,
     ImplName,
-    RunName,
     RunsFolder,
     SamplesFile,
     Seed,
@@ -88,9 +88,10 @@ WithReferences = Annotated[
 
 @guarded
 def parzen(
-    run: RunName = None,
+    runs: RunNames = None,
     runs_dir: RunsFolder = Path("runs"),
     step: Step = None,
+    seeds: AcrossSeeds = False,
     split: SplitName = "test",
     samples: SamplesFile = None,
     data: DataFile = None,
@@ -122,6 +123,8 @@ def parzen(
 
     Example: gantool eval parzen 3 --num-samples 1000 --no-references --json
 
+    Example: gantool eval parzen 1 2 3 (or 1 --seeds) for the mean and its spread over training seeds
+
     Example: gantool eval parzen --samples S.npy --data TEST.npy --sigma-search
 
     Example: gantool eval parzen --samples S.npy --data TEST.npy --validation VALID.npy --train-data TRAIN.npy
@@ -130,7 +133,7 @@ def parzen(
         raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
     check_source(
         samples,
-        {"RUN": run, "--step": step},
+        {"RUN": runs or None, "--step": step, "--seeds": seeds or None},
         {"--data": data, "--validation": validation, "--train-data": train_data, "--dataset": dataset},
     )
     from gantool.evaluation.density import PAPER_GRID, geometric_grid
@@ -149,13 +152,38 @@ def parzen(
     )
     place = Place(resolve_device(device), data_dir, offline)
     files = ArrayFiles(samples, data, validation, train_data, dataset) if samples else None
-    result = _evaluate(files, run, runs_dir, step, split, settings, place)
+    if seeds or len(runs or ()) > 1:
+        _across_seeds(runs or [], seeds, runs_dir, step, split, settings, place, json_output)
+        return
+    result = _evaluate(files, runs[0] if runs else None, runs_dir, step, split, settings, place)
     if json_output:
         print_json(result.to_dict())
     else:
         from gantool.cli.scores import print_result
 
         print_result(result, stderr_console())
+
+
+def _across_seeds(
+    names: list[str],
+    across: bool,
+    runs_dir: Path,
+    step: int | None,
+    split: str,
+    settings: ParzenSettings,
+    place: Place,
+    json_output: bool,
+) -> None:
+    from gantool.cli.eval.seeds import print_seeds, score_seeds
+    from gantool.cli.scores import shown_progress
+
+    console = stderr_console()
+    with shown_progress(console) as progress:
+        found = score_seeds(names, across, runs_dir, step, split, settings, place, progress)
+    if json_output:
+        print_json(found.to_dict())
+    else:
+        print_seeds(found, console)
 
 
 def _evaluate(
