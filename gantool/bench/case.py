@@ -36,7 +36,7 @@ class Case:
     """One problem: `name` tells its shape, `data` its values, `flops` the operations that the result is worth.
 
     Useful operations are counted once, whatever an implementation spends: ten bandwidths over one set of distances are
-    worth one set of distances.
+    worth one set of distances. `images` is how many training images one call sees; None where it does not train.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Case:
     dtype: torch.dtype
     flops: float
     build: Callable[[torch.device, frozenset[str] | None], Problem]
+    images: int | None = None
 
 
 def wanted(only: frozenset[str] | None, name: str) -> bool:

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from gantool.bench import maxout, parzen
+from gantool.bench import maxout, parzen, train
 from gantool.bench.case import Case, Error, Problem
 from gantool.bench.timing import Effort, peak_flops, seconds_of, speedups, time_in_turn
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
 
-IMPLS = {"maxout": maxout.IMPLS, "parzen": parzen.IMPLS}
+IMPLS = {"maxout": maxout.IMPLS, "parzen": parzen.IMPLS, "train": train.IMPLS}
 
 Observer = Callable[[str], None]
 
@@ -52,7 +52,8 @@ class Record:
     """One implementation on one case. Times are of one call; `speedup_over` compares within rounds.
 
     `max_abs_error` is against float64 brute force (nats, or the output's units), `gradient_error` the largest relative
-    error of a gradient; None for a contender that computes no result. `tflops` counts useful operations once, and
+    error of a gradient; None for a contender that computes no result. `images_per_second` counts training images, None
+    where nothing is trained. `tflops` counts useful operations once, and
     `fraction_of_peak` is their share of a large matrix product of the same type: None for a type without one here.
     """
 
@@ -71,6 +72,7 @@ class Record:
     gradient_error: float | None
     tflops: float
     fraction_of_peak: float
+    images_per_second: float | None = None
 
 
 def run_benchmark(plan: Plan, device: torch.device, observe: Observer) -> dict[str, Any]:
@@ -116,6 +118,8 @@ def load_warnings(load: float, cores: int) -> list[str]:
 def _cases(plan: Plan, device: torch.device) -> list[Case]:
     if plan.op == "maxout":
         return maxout.cases(plan.quick, plan.sweep, device)
+    if plan.op == "train":
+        return train.cases(plan.quick, device, plan.data_dir)
     return parzen.cases(plan.quick, plan.sweep, device, plan.data_dir)
 
 
@@ -195,4 +199,5 @@ def _record(
         gradient_error=error.gradient if error else None,
         tflops=case.flops / median / 1e12,
         fraction_of_peak=case.flops / median / peak,
+        images_per_second=case.images / median if case.images else None,
     )

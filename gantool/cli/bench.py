@@ -112,6 +112,30 @@ def parzen(
     _bench("parzen", quick, sweep, impl, repeats, seconds, out, plot, data_dir, device, json_output)
 
 
+@app.command("train")
+@guarded
+def train(
+    quick: Quick = False,
+    impl: Impls = None,
+    repeats: Repeats = 15,
+    seconds: Seconds = 30.0,
+    out: OutFile = None,
+    plot: PlotFile = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """One training iteration of every preset whose data are here, in float32 and bfloat16, against a plain loop.
+
+    --impl: native (what `gantool train` runs), autograd (its plain step), eager (the plain loop, always in float32),
+    autocast (the plain loop in bfloat16) and compile (its networks under torch.compile). Nothing is downloaded.
+
+    Example: gantool bench train --impl native --impl eager
+    """
+    _bench("train", quick, False, impl, repeats, seconds, out, plot, data_dir, device, json_output)
+
+
 def _bench(
     op: str,
     quick: bool,
@@ -177,19 +201,29 @@ def _table(title: str, records: list[dict[str, Any]]) -> Table:
 
     table = Table(box=None, title=title, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("implementation", no_wrap=True)
-    for name in ("ms", "min", "max", "n", "native ×", "error", "grad", "TFLOP/s", "peak"):
+    trains = records[0]["images_per_second"] is not None
+    own = ("updates/s", "images/s") if trains else ("error", "grad")
+    for name in ("ms", "min", "max", "n", "native ×", *own, "TFLOP/s", "peak"):
         table.add_column(name, justify="right")
     native: dict[str, float] = next((other["speedup_over"] for other in records if other["impl"] == "native"), {})
     for record in records:
         ratio = native.get(record["impl"])
         table.add_row(
-            record["impl"] if record["impl"] != "native" else record["variant"],
+            record["variant"] if record["impl"] == "native" else record["impl"],
             *(f"{record[key]:.3g}" for key in ("median_ms", "min_ms", "max_ms")),
             str(record["repeats"]),
             "" if ratio is None else f"{ratio:.2f}",
-            *("" if record[key] is None else f"{record[key]:.0e}" for key in ("max_abs_error", "gradient_error")),
+            *_own_figures(record),
             f"{record['tflops']:.2g}",
             f"{record['fraction_of_peak']:.0%}",
             style="bold" if record["impl"] == "native" else None,
         )
     return table
+
+
+def _own_figures(record: dict[str, Any]) -> tuple[str, str]:
+    """What an operator's table alone shows: errors, or speeds where the case is an iteration of training."""
+    if record["images_per_second"] is not None:
+        return f"{1e3 / record['median_ms']:,.0f}", f"{record['images_per_second']:,.0f}"
+    first, second = ("" if record[key] is None else f"{record[key]:.0e}" for key in ("max_abs_error", "gradient_error"))
+    return first, second

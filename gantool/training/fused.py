@@ -17,7 +17,6 @@ from torch import Tensor
 from gantool.models.networks import Discriminator, Generator
 from gantool.training.algorithm import Game, Iteration
 from gantool.training.fused_network import FusedNetwork
-from gantool.training.optimizers import ColumnNormBound, Momentum
 from gantool.training.schedules import Rates
 
 Rows = list[Tensor | None]
@@ -28,10 +27,6 @@ def why_not_fused(game: Game) -> str:
     for player, kind in ((game.generator, Generator), (game.discriminator, Discriminator)):
         if not isinstance(player.network, kind):
             return f"{type(player.network).__name__} is not a stack of fully connected layers"
-        optimizer = player.optimizer
-        inner = optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
-        if not isinstance(inner, Momentum):
-            return "its update is momentum's, and the optimizer is another"
     return "" if game.rng.device.type == "cpu" else "it is written for the CPU"
 
 

@@ -7,6 +7,7 @@ pass through the discriminator serves both players.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,22 +18,28 @@ from gantool.models.networks import ACTIVATIONS, DenseLayer, Discriminator, Gene
 from gantool.nn import Maxout
 from gantool.ops import native
 from gantool.ops.momentum import momentum_step
-from gantool.training.optimizers import ColumnNormBound, Momentum
+from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer
 from gantool.training.schedules import Rates
 
 
 @dataclass
 class _Parameter:
-    """A parameter's float32 master, its velocity, its copy in the compute type, and its newest gradient."""
+    """A parameter's master, its velocity where momentum moves it, itself in the compute type (the master where that is
+    the same), and its newest gradient."""
 
     master: Tensor
-    velocity: Tensor
+    velocity: Tensor | None
     working: Tensor
     bound: float
     gradient: Tensor
 
+    @property
+    def copy(self) -> Tensor | None:
+        """The rounded copy, where there is one."""
+        return None if self.working.dtype == self.master.dtype else self.working
+
     def move(self, rates: Rates) -> None:
-        copy = None if self.working.data_ptr() == self.master.data_ptr() else self.working
+        assert self.velocity is not None
         momentum_step(
             self.master,
             self.velocity,
@@ -40,7 +47,7 @@ class _Parameter:
             rate=rates.learning_rate,
             momentum=rates.momentum,
             bound=self.bound,
-            copy=copy,
+            copy=self.copy,
         )
 
 
@@ -123,17 +130,19 @@ class FusedLayer:
 class FusedNetwork:
     """A player's layers, in the compute type, over the player's own parameters and velocities."""
 
-    def __init__(self, network: Generator | Discriminator, optimizer: Momentum | ColumnNormBound, dtype: torch.dtype):
+    def __init__(self, network: Generator | Discriminator, optimizer: Optimizer, dtype: torch.dtype) -> None:
+        self.optimizer = optimizer
         inner = optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
-        assert isinstance(inner, Momentum)
-        bound = optimizer.bound if isinstance(optimizer, ColumnNormBound) else float("inf")
-        velocities = dict(zip(map(id, inner.parameters), inner.velocities, strict=True))
+        bound = optimizer.bound if isinstance(optimizer, ColumnNormBound) else math.inf
+        velocities: dict[int, Tensor] = {}
+        if isinstance(inner, Momentum):
+            velocities = dict(zip(map(id, inner.parameters), inner.velocities, strict=True))
         self.layers: list[FusedLayer] = []
         for layer in network.layers:
             assert isinstance(layer, DenseLayer)
             of = dict(layer.affine.named_parameters())
-            weight = _parameter(of["weight"], velocities[id(of["weight"])], bound, dtype)
-            bias = _parameter(of["bias"], velocities[id(of["bias"])], float("inf"), dtype)
+            weight = _parameter(of["weight"], velocities.get(id(of["weight"])), bound, dtype)
+            bias = _parameter(of["bias"], velocities.get(id(of["bias"])), math.inf, dtype)
             is_logit = isinstance(network, Discriminator) and len(self.layers) == len(network.layers) - 1
             self.layers.append(FusedLayer(layer, weight, bias, "linear" if is_logit else layer.activation))
 
@@ -164,12 +173,19 @@ class FusedNetwork:
         return self.layers[0].backward(grad, scale, inputs, train)
 
     def move(self, rates: Rates) -> None:
-        """One momentum update of every parameter from the gradients that the last backward pass kept."""
-        for layer in self.layers:
-            layer.weight.move(rates)
-            layer.bias.move(rates)
+        """One update of every parameter from the gradients that the last backward pass kept: momentum in a single pass
+        over memory, another optimizer by its own step."""
+        parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
+        if parameters[0].velocity is not None:
+            for parameter in parameters:
+                parameter.move(rates)
+            return
+        self.optimizer.step([p.gradient.to(p.master.dtype) for p in parameters], rates)
+        for p in parameters:
+            if p.copy is not None:
+                p.copy.copy_(p.master)
 
 
-def _parameter(parameter: Tensor, velocity: Tensor, bound: float, dtype: torch.dtype) -> _Parameter:
+def _parameter(parameter: Tensor, velocity: Tensor | None, bound: float, dtype: torch.dtype) -> _Parameter:
     master = parameter.detach()
     return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0))

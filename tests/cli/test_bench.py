@@ -51,6 +51,19 @@ def test_the_json_has_the_contract(op: str, count: int, tmp_path: Path) -> None:
         assert grey_bars > 100
 
 
+def test_training_is_timed_against_the_plain_loop() -> None:
+    result = call(*quick("train", "--impl", "native", "--impl", "autograd", "--impl", "eager", "--json"))
+    assert result.exit_code == 0, result.stderr
+    records = json.loads(result.stdout)["cases"]
+    assert [(record["dtype"], record["impl"]) for record in records] == [
+        (dtype, impl) for dtype in ("float32", "bfloat16") for impl in ("native", "autograd", "eager")
+    ]
+    assert records[0]["variant"] == "fused step in float32"
+    for record in records:
+        assert set(record) >= KEYS
+        assert record["images_per_second"] == pytest.approx(256e3 / record["median_ms"])
+
+
 @pytest.mark.native
 def test_the_native_kernel_is_named_and_compared() -> None:
     result = call(*quick("maxout", "--impl", "native", "--impl", "eager", "--json"))

@@ -85,9 +85,13 @@ def run_in_two(config: RunConfig, dataset: Dataset, tmp_path: Path, first: int) 
     return straight.run, resumed.run
 
 
+@pytest.mark.parametrize(("step", "precision"), [("plain", "float32"), ("fused", "float32"), ("fused", "bfloat16")])
 @pytest.mark.parametrize("order", ORDERS)
-def test_digits_stopped_off_every_interval(order: str, digits: Dataset, tmp_path: Path) -> None:
-    assert_same_run(*run_in_two(make_config("digits", order, 100), digits, tmp_path, 57))
+def test_digits_stopped_off_every_interval(
+    order: str, step: str, precision: str, digits: Dataset, tmp_path: Path
+) -> None:
+    config = make_config("digits", order, 100, step=step, precision=precision)
+    assert_same_run(*run_in_two(config, digits, tmp_path, 57))
 
 
 @pytest.mark.parametrize("order", ORDERS)

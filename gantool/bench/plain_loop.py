@@ -1,0 +1,134 @@
+"""The rival of `gantool train`: a run's two networks in the PyTorch that one would write in an afternoon.
+
+Nothing of gantool is used but the configuration. Same layers, dropout, losses, momentum and decay, in the two orders
+that matter; autograd, torch.nn and one optimizer class. `gantool bench train` times it against the tool, and
+`benchmarks/plain_loop.py` trains with it, so that its scores say what to expect of the tool's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+from gantool.config import NetworkConfig, RunConfig
+
+ORDERS = ("simultaneous", "alternating")
+_ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
+
+
+class PlainMaxout(nn.Module):
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.linear, self.units, self.pieces = nn.Linear(inputs, units * pieces), units, pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).view(-1, self.units, self.pieces).amax(2)  # type: ignore[no-any-return]
+
+
+class Keep(nn.Module):
+    def __init__(self, keep: float, scale: float) -> None:
+        super().__init__()
+        self.keep, self.scale = keep, scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (torch.rand_like(x) < self.keep) * self.scale
+
+
+def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) -> nn.Sequential:
+    """The network; with `logit` its last activation is left out."""
+    layers: list[nn.Module] = []
+    for layer in config.layers:
+        units = layer.units or dimension
+        if layer.keep < 1 or layer.keep_scale != 1:
+            layers.append(Keep(layer.keep, layer.keep_scale))
+        linear = PlainMaxout(inputs, units, layer.pieces) if layer.kind == "maxout" else nn.Linear(inputs, units)
+        for weight in linear.parameters():
+            nn.init.uniform_(weight, -layer.init_range, layer.init_range) if weight.ndim > 1 else nn.init.zeros_(weight)
+        layers.append(linear)
+        if layer.kind != "maxout" and not (logit and layer is config.layers[-1]):
+            layers.append(_ACTIVATIONS[layer.kind]())
+        inputs = units
+    return nn.Sequential(*layers)
+
+
+class Momentum:
+    def __init__(self, network: nn.Module) -> None:
+        self.parameters = list(network.parameters())
+        self.velocities = [torch.zeros_like(p) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self, gradients: tuple[Tensor, ...], learning_rate: float, momentum: float) -> None:
+        for p, v, g in zip(self.parameters, self.velocities, gradients, strict=True):
+            v.mul_(momentum).sub_(g, alpha=learning_rate)
+            p.add_(v)
+
+
+class Adam:
+    def __init__(self, network: nn.Module, betas: tuple[float, float]) -> None:
+        self.parameters = list(network.parameters())
+        self.adam = torch.optim.Adam(self.parameters, betas=betas)
+
+    def step(self, gradients: tuple[Tensor, ...], learning_rate: float, momentum: float) -> None:
+        self.adam.param_groups[0]["lr"] = learning_rate
+        for p, g in zip(self.parameters, gradients, strict=True):
+            p.grad = g
+        self.adam.step()
+
+
+class PlainLoop:
+    """`step(real, t, epoch)` plays one iteration, k = 1, non-saturating, on a batch [B, D] of values."""
+
+    def __init__(self, config: RunConfig, mean: Tensor, *, autocast: bool = False, compiled: bool = False) -> None:
+        self.config, self.autocast = config, autocast
+        batch = config.training.batch_size
+        self.generator = build(config.generator, config.noise.dimension, len(mean), logit=False)
+        self.discriminator = build(config.discriminator, len(mean), len(mean), logit=True)
+        if config.generator.layers[-1].bias == "data-logit":
+            last = [layer for layer in self.generator if isinstance(layer, nn.Linear)][-1]
+            last.bias.data.copy_(torch.logit(mean.clamp(1e-7, 1 - 1e-7)))
+        self.generator.to(mean.device)
+        self.discriminator.to(mean.device)
+        self.g_step, self.d_step = (self.optimizer(network) for network in (self.generator, self.discriminator))
+        self.ones, self.zeros = torch.ones(batch, 1).to(mean.device), torch.zeros(batch, 1).to(mean.device)
+        self.generate: Callable[[Tensor], Tensor] = self.generator
+        self.judge: Callable[[Tensor], Tensor] = self.discriminator
+        if compiled:
+            self.generate, self.judge = torch.compile(self.generator), torch.compile(self.discriminator)
+
+    def optimizer(self, network: nn.Module) -> Momentum | Adam:
+        given = self.config.optimizer
+        return Momentum(network) if given.kind == "momentum" else Adam(network, (given.beta1, given.beta2))
+
+    def rates(self, t: int, epoch: int) -> tuple[float, float]:
+        given = self.config.optimizer
+        share = min((epoch - 1) / max(given.momentum_saturates - 1, 1), 1.0)
+        momentum = given.momentum + (given.final_momentum - given.momentum) * share
+        return max(given.learning_rate / given.decay**t, given.min_learning_rate), momentum
+
+    def noise(self, count: int) -> Tensor:
+        return (torch.rand(count, self.config.noise.dimension, device=self.ones.device) * 2 - 1) * math.sqrt(3)
+
+    def step(self, real: Tensor, t: int, epoch: int) -> None:
+        play = self.alternating if self.config.training.order == "alternating" else self.simultaneous
+        with torch.autocast(real.device.type, torch.bfloat16, enabled=self.autocast):
+            play(real, self.rates(t, epoch))
+
+    def alternating(self, real: Tensor, rates: tuple[float, float]) -> None:
+        fake = self.generate(self.noise(len(real))).detach()
+        d_loss = 0.5 * (bce(self.judge(real), self.ones) + bce(self.judge(fake), self.zeros))
+        self.d_step.step(torch.autograd.grad(d_loss, self.d_step.parameters), *rates)
+        g_loss = bce(self.judge(self.generate(self.noise(len(real)))), self.ones)
+        self.g_step.step(torch.autograd.grad(g_loss, self.g_step.parameters), *rates)
+
+    def simultaneous(self, real: Tensor, rates: tuple[float, float]) -> None:
+        judged = self.judge(self.generate(self.noise(len(real))))
+        d_loss = 0.5 * (bce(self.judge(real), self.ones) + bce(judged, self.zeros))
+        g_loss = bce(judged, self.ones)
+        d_gradients = torch.autograd.grad(d_loss, self.d_step.parameters, retain_graph=True)
+        g_gradients = torch.autograd.grad(g_loss, self.g_step.parameters)
+        self.d_step.step(d_gradients, *rates)
+        self.g_step.step(g_gradients, *rates)

@@ -1,0 +1,149 @@
+"""The fused step beside the plain one: the same iterations, in every precision. (Against NumPy: test_algorithm.py.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.data import load_dataset
+from gantool.data.dataset import Dataset
+from gantool.errors import UsageError
+from gantool.nn.dropout import keep_mask
+from gantool.presets import build_config, preset_text, read_tree
+from gantool.training.fused import why_not_fused
+from gantool.training.schedules import rates_at
+from gantool.training.state import TrainingState, build_state
+from gantool.training.step import build_step
+
+CPU = torch.device("cpu")
+ORDERS = ["alternating", "simultaneous", "generator-first"]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+def configured(
+    order: str, step: str, precision: str = "float32", optimizer: OptimizerConfig | None = None
+) -> RunConfig:
+    config = build_config(read_tree(preset_text("digits"), "digits"))
+    training = replace(config.training, order=order, step=step, precision=precision)  # type: ignore[arg-type]
+    return replace(config, training=training, optimizer=optimizer or config.optimizer)
+
+
+def trained(config: RunConfig, dataset: Dataset, steps: int) -> TrainingState:
+    state = build_state(config, dataset, CPU)
+    step = build_step(state.game, config.training)
+    assert step.about.startswith(config.training.step)
+    for t in range(steps):
+        step.play(t, rates_at(config.optimizer, t, state.epoch_at(t)))
+    return state
+
+
+def weights(state: TrainingState) -> Tensor:
+    players = (state.game.generator, state.game.discriminator)
+    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
+
+
+def distance(one: Tensor, other: Tensor, start: Tensor) -> float:
+    """How far two ends of training lie apart, in units of the way they went."""
+    return float((one - other).norm() / (one - start).norm())
+
+
+def ends(order: str, dataset: Dataset, steps: int, **options: object) -> tuple[Tensor, Tensor, Tensor]:
+    plain, fused = (
+        weights(trained(configured(order, step, **options), dataset, steps))  # type: ignore[arg-type]
+        for step in ("plain", "fused")
+    )
+    return plain, fused, weights(build_state(configured(order, "plain"), dataset, CPU))
+
+
+def disturbed(config: RunConfig, dataset: Dataset, steps: int, seed: int) -> Tensor:
+    """The plain step's end from weights that are one rounding away."""
+    state = build_state(config, dataset, CPU)
+    noise = torch.Generator().manual_seed(seed)
+    for player in (state.game.generator, state.game.discriminator):
+        for p in player.network.parameters():
+            p.data.mul_(1 + 6e-8 * torch.randn(p.shape, generator=noise))
+    step = build_step(state.game, config.training)
+    for t in range(steps):
+        step.play(t, rates_at(config.optimizer, t, state.epoch_at(t)))
+    return weights(state)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_float32_agrees_to_rounding_over_a_hundred_steps(order: str, digits: Dataset) -> None:
+    plain, fused, start = ends(order, digits, 100)
+    # The game amplifies rounding, most where two pieces of a maxout unit nearly tie. Its own measure of that: where it
+    # ends from weights that are rounded otherwise.
+    config = configured(order, "plain")
+    spread = max(distance(plain, disturbed(config, digits, 100, seed), start) for seed in range(4))
+    assert distance(plain, fused, start) < 2 * spread
+    assert distance(*ends(order, digits, 1)) < 2e-5
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_bfloat16_goes_the_same_way(order: str, digits: Dataset) -> None:
+    exact = weights(trained(configured(order, "plain"), digits, 10))
+    rounded, fused, start = ends(order, digits, 10, precision="bfloat16")
+    # Both round products to 8 bits, at other places: as far from each other as from float32, and near it.
+    assert distance(fused, exact, start) < 0.1
+    assert distance(fused, exact, start) < 2 * distance(rounded, exact, start) + 0.01
+
+
+@pytest.mark.parametrize("optimizer", [OptimizerConfig("adam", 0.001), OptimizerConfig(max_column_norm=0.5)])
+def test_adam_and_bounded_columns(optimizer: OptimizerConfig, digits: Dataset) -> None:
+    plain, fused, start = ends("alternating", digits, 5, optimizer=optimizer)
+    # Adam divides by the gradient's own size: where that is near 0, rounding decides its sign.
+    assert distance(plain, fused, start) < (0.02 if optimizer.kind == "adam" else 1e-4)
+
+
+def test_bounded_columns_are_bounded(digits: Dataset) -> None:
+    config = configured("simultaneous", "fused", "bfloat16", OptimizerConfig(max_column_norm=0.3))
+    state = trained(config, digits, 5)
+    for name, p in state.game.discriminator.network.named_parameters():
+        if name.endswith("weight"):
+            assert float(p.detach().norm(dim=-1).max()) <= 0.3 * (1 + 1e-6)
+
+
+def test_weights_and_momentum_stay_float32(digits: Dataset) -> None:
+    state = trained(configured("simultaneous", "fused", "bfloat16"), digits, 2)
+    for player in (state.game.generator, state.game.discriminator):
+        assert {p.dtype for p in player.network.parameters()} == {torch.float32}
+        velocities = player.optimizer.state().values()
+        assert {v.dtype for v in velocities} == {torch.float32}
+        assert all(float(v.abs().max()) > 0 for v in velocities)
+
+
+def test_a_network_of_the_users_own_takes_the_plain_step(digits: Dataset) -> None:
+    state = build_state(configured("alternating", "auto"), digits, CPU)
+    own = replace(state.game.generator, network=torch.nn.Sequential(torch.nn.Linear(100, 64)))
+    game = replace(state.game, generator=own)
+    assert why_not_fused(game) == "Sequential is not a stack of fully connected layers"
+    training = configured("alternating", "auto").training
+    assert build_step(game, training).about.startswith("plain step in float32 (Sequential")
+    with pytest.raises(UsageError, match=r"training\.step = fused cannot train this run: Sequential"):
+        build_step(game, replace(training, step="fused"))
+
+
+@pytest.mark.parametrize("keep", [1e-6, 0.2, 0.5, 0.8, 0.99999999])
+def test_masks_keep_their_share(keep: float) -> None:
+    count = 1_000_003
+    kept = keep_mask((count,), keep, torch.Generator().manual_seed(5)).double()
+    spread = max(keep * (1 - keep), 1e-9) ** 0.5 / count**0.5
+    # Five standard deviations, and the rounding of `keep` to 16 bits.
+    assert abs(float(kept.mean()) - keep) < 5 * spread + 2**-16
+    neighbours = torch.corrcoef(torch.stack([kept[:-4], kept[4:]])) if 0.1 < keep < 0.9 else None
+    if neighbours is not None:
+        assert abs(float(neighbours[0, 1])) < 5 / count**0.5
+
+
+def test_masks_are_a_function_of_the_seed() -> None:
+    first, again, other = (keep_mask((33, 7), 0.5, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
