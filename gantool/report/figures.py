@@ -116,6 +116,26 @@ def sample_count_figure(record: dict[str, Any]) -> Picture | None:
     return render("The score grows with N", alt, caption, draw)
 
 
+def class_figure(record: dict[str, Any]) -> Picture | None:
+    """The score of each class of the rows, with its standard error."""
+    classes = [line for line in record.get("per_class") or [] if is_number(line.get("log_likelihood"))]
+    if not classes:
+        return None
+    labels = [str(line.get("label")) for line in classes]
+    scores = [line["log_likelihood"] for line in classes]
+    errors = [line.get("standard_error") or 0.0 for line in classes]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.bar(labels, scores, color=theme.series[0], yerr=errors, ecolor=theme.ink, capsize=2.5, width=0.7)
+        axes.axhline(0.0, lw=0.8, color=theme.ink)
+        axes.set_xlabel("class")
+        axes.set_ylabel("nats")
+
+    told = ", ".join(f"{label}: {score:,.1f}" for label, score in zip(labels, scores, strict=True))
+    alt = f"Bar chart of the log-likelihood of the rows of each class, in nats. {told}."
+    return render("Classes differ", alt, "The mean over the rows of each class, under all samples.", draw)
+
+
 def training_figures(metrics: list[dict[str, Any]]) -> list[Picture]:
     """Losses, value, D's means, and a chart for every further number that was logged."""
     losses = {"discriminator_loss": "D loss", "generator_loss": "G loss"}

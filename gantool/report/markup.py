@@ -58,7 +58,17 @@ def table(
     content = (tag("thead", tag("tr", *head)), tag("tbody", *body))
     # The caption stays outside the box, lest it scroll away; a box that scrolls must be reachable by keyboard.
     box = tag("div", tag("table", *content, aria_label=caption), class_="scroll", tabindex="0")
-    return join([tag("p", caption, class_="caption"), box])
+    return tag("div", tag("p", caption, class_="caption"), box, class_="table")
+
+
+def tables(parts: Sequence[Markup]) -> Markup:
+    """Tables beside one another where they fit."""
+    return tag("div", *parts, class_="tables") if parts else Markup("")
+
+
+def fold(title: str, content: Markup) -> Markup:
+    """Content that is shown when its title is pressed."""
+    return tag("details", tag("summary", title), content)
 
 
 def figure(picture: Picture) -> Markup:

@@ -10,11 +10,12 @@ import gantool
 from gantool.errors import UsageError
 from gantool.files import replacing
 from gantool.report.comparison import configuration, configuration_differences, refusals
-from gantool.report.figures import Picture, sample_count_figure, sigma_figure, training_figures
-from gantool.report.markup import Markup, figure, join, nats, number, table, tag
+from gantool.report.figures import Picture, class_figure, sample_count_figure, sigma_figure, training_figures
+from gantool.report.markup import Markup, figure, fold, join, nats, number, table, tag
 from gantool.report.material import MEASURES, Material, collect
+from gantool.report.measures import measure_tables
 from gantool.report.pictures import draw_pictures
-from gantool.report.scores import headline, other_tables, parzen_tables
+from gantool.report.scores import class_table, headline, parzen_tables
 from gantool.report.style import CSS
 from gantool.runs import Run
 
@@ -134,17 +135,19 @@ def _article(material: Material, pictures: list[Picture], all_materials: list[Ma
     if material.missing:
         parts.append(_missing(material))
     if record := material.parzen:
-        curves = [picture for picture in (sigma_figure(record), sample_count_figure(record)) if picture is not None]
+        charts = [chart(record) for chart in (sigma_figure, sample_count_figure, class_figure)]
         parts += [tag("h3", MEASURES["parzen"]), headline(record), parzen_tables(record)]
-        parts.append(_figures(curves))
+        parts.append(_figures([picture for picture in charts if picture is not None]))
+        if classes := class_table(record):
+            parts.append(fold("Scores of the classes", classes))
+    if pictures:
+        parts += [tag("h3", "Pictures"), _figures(pictures)]
     for measure, record in material.scores.items():
         if measure != "parzen":
             title = MEASURES.get(measure, measure.replace("_", " ").capitalize())
-            parts += [tag("h3", title), other_tables(title, record)]
+            parts += [tag("h3", title), measure_tables(record)]
     if material.notes:
         parts.append(_box("note", "Notes", material.notes))
-    if pictures:
-        parts += [tag("h3", "Pictures"), _figures(pictures)]
     if curves := training_figures(material.metrics):
         parts += [tag("h3", "Training"), _figures(curves)]
     parts += _details(material, all_materials)
@@ -190,13 +193,7 @@ def _details(material: Material, all_materials: list[Material]) -> list[Markup]:
         [key, " ".join(value) if isinstance(value, list) else number(value)]
         for key, value in material.environment.items()
     ]
-    parts = [_fold("Configuration", table(["field", "value"], settings, "The configuration, as --set names it"))]
+    parts = [fold("Configuration", table(["field", "value"], settings, "The configuration, as --set names it"))]
     if environment:
-        parts.append(
-            _fold("Environment", table(["what", "value"], environment, "The machine and versions of training"))
-        )
+        parts.append(fold("Environment", table(["what", "value"], environment, "The machine and versions of training")))
     return parts
-
-
-def _fold(title: str, content: Markup) -> Markup:
-    return tag("details", tag("summary", title), content)

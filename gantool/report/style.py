@@ -36,6 +36,8 @@ figure.pixels img { width: auto; max-width: 100%; border-radius: .25rem; backgro
 .box.warning { border-color: var(--warning); background: var(--warning-paper); }
 .box.warning > strong { color: var(--warning); }
 .verdict { font-weight: 600; }
+.tables { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.table { max-width: 100%; min-width: 0; }
 .scroll { overflow-x: auto; margin: .25rem 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .caption { margin: .75rem 0 0; }

@@ -107,7 +107,10 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
 @pytest.fixture(scope="session")
 def full_run(make_run: MakeRun) -> Run:
     """A run with every part."""
-    features = {"measure": "features", "frechet": 12.625, "num_samples": 1_000, "warnings": [], "step": 7}
+    features = {
+        "measure": "features", "frechet": 12.625, "num_samples": 2_000, "warnings": [], "step": 7,
+        "caveat": "only comparable at equal N and with the same features", "reference": {"frechet": 0.25},
+    }  # fmt: skip
     return make_run(scores=(parzen_record(), DIVERSITY, features), metrics=METRICS, about="A pair & <more>")
 
 

@@ -37,17 +37,21 @@ def test_scores_stand_in_the_table_with_what_they_depend_on(full_page: tuple[Pat
     assert row(document, table, "real training images")[3:] == ["0.2", "1,197", "not comparable: N differs"]
     assert row(document, "Uncertainties", "rows scored")[:2] == ["0.7", "−33.5 to −29.5"]
     assert row(document, "Uncertainties", "training seed")[:2] == ["–", "–"]
-    assert row(document, "Train-test gap", "gap") == ["3.75"]
+    assert row(document, "Train-test gap", "299 training rows") == ["−27.5", "−31.2", "3.8", "1.5"]
     assert row(document, "Score of each class", "7") == ["−22.2", "2.1", "31"]
     assert "−31.2 ± 0.9" in document.words
 
 
 def test_any_other_measure_is_told_by_its_numbers(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
-    tables = {name: rows for name, rows in document.tables.items() if name.startswith("Memorisation and diversity")}
-    assert ["duplicates: near rate", "0.4321"] in tables["Memorisation and diversity"]
-    assert tables["Memorisation and diversity: modes"] == [["label", "share"], ["3", "0.9"]]
-    assert ["frechet", "12.62"] in document.tables["Feature distances"]
+    assert ["duplicates: near rate", "0.4321"] in document.tables["N = 1,000 samples"]
+    assert document.tables["modes"] == [["label", "share"], ["3", "0.9"]]
+    assert document.tables["N = 2,000 samples"] == [
+        ["quantity", "samples", "reference"],
+        ["frechet", "12.62", "0.25"],
+        ["num samples", "2,000", "–"],
+    ]
+    assert "Only comparable at equal N and with the same features." in document.words
     assert "The generator has collapsed onto few images." in document.words
 
 
@@ -83,7 +87,7 @@ def test_the_reader_of_pages_sees_a_broken_one() -> None:
 def test_nothing_outside_the_file_is_named(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
     images = document.attributes("img")
-    assert len(images) >= 3 + 2 * 6
+    assert len(images) == 3 + 2 * 7
     assert all(
         (image["src"] or "").startswith(("data:image/png;base64,", "data:image/svg+xml;base64,")) for image in images
     )
@@ -95,7 +99,15 @@ def test_nothing_outside_the_file_is_named(full_page: tuple[Path, dict[str, Any]
 
 def test_every_part_has_its_picture(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
-    titles = ["σ decides", "The score grows with N", "Samples", "Interpolations", "Nearest training images", "Losses"]
+    titles = [
+        "σ decides",
+        "The score grows with N",
+        "Classes differ",
+        "Samples",
+        "Interpolations",
+        "Nearest training images",
+        "Losses",
+    ]
     for title in [*titles, "Value of the game", "What D believes", "Validation score"]:
         assert title in document.text
 
