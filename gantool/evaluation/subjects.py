@@ -137,7 +137,9 @@ def _own(files: ArrayFiles, path: Path, samples: Rows, split: str, settings: Par
     require_same_classes(samples, data)
     validation = load_rows(files.validation, "--validation") if files.validation else None
     train = load_rows(files.train, "--train-data") if files.train else None
-    return target_of_arrays(data, validation, train, settings.validation_rows, settings.references)
+    target = target_of_arrays(data, validation, train, settings.validation_rows, settings.references)
+    named = ", ".join(f"{label} is {name}" for label, name in enumerate(data.classes))
+    return replace(target, notes=(*target.notes, f"The classes of {data.origin}: {named}.")) if named else target
 
 
 def _scaling_notes(samples: Rows, target: Target) -> list[str]:

@@ -58,6 +58,7 @@ def test_image_folders_are_scored_by_class(tmp_path: Path) -> None:
     found = evaluate_arrays(files, SETTINGS, PLACE).to_dict()
     assert (found["dimension"], found["num_samples"], found["pixel_scaling"]) == (9, 8, "bytes / 255")
     assert [entry["label"] for entry in found["class_conditional"]["per_class"]] == [0, 1]
+    assert f"The classes of --data {tmp_path / 't'}: 0 is a, 1 is b." in found["notes"]
 
 
 def test_folders_of_other_classes_are_refused(tmp_path: Path) -> None:
