@@ -1,0 +1,228 @@
+"""`gantool eval diversity`: collapse, memorisation, averaging and missing modes, told apart in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.eval.sources import (
+    DataFile,
+    DatasetName,
+    RunName,
+    RunsFolder,
+    SamplesFile,
+    Seed,
+    SplitName,
+    Step,
+    TrainFile,
+    check_source,
+)
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Offline,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from gantool.evaluation.diversity import DiversityResult
+
+SampleCount = Annotated[int, typer.Option(help="Samples to look at, at most.", rich_help_panel="Common")]
+WithClasses = Annotated[
+    bool,
+    typer.Option(
+        "--classes/--no-classes",
+        help="Count classes with a small classifier of labelled data (MNIST: about 20 s the first time).",
+        rich_help_panel="Common",
+    ),
+]
+
+
+@guarded
+def diversity(
+    run: RunName = None,
+    runs_dir: RunsFolder = Path("runs"),
+    step: Step = None,
+    split: SplitName = "test",
+    samples: SamplesFile = None,
+    data: DataFile = None,
+    train_data: TrainFile = None,
+    dataset: DatasetName = None,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    num_samples: SampleCount = 10_000,
+    classes: WithClasses = True,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Tell whether a generator has collapsed, replays its training rows, averages them, or misses part of the data.
+
+    Samples are compared with training rows, and with held-out rows that no generator has seen: near-duplicates, nearest
+    training rows, statistically different bins, modes. Alarms and a verdict say in words what the figures come to.
+
+    Example: gantool eval diversity
+
+    Example: gantool eval diversity --samples S.npy --dataset mnist
+
+    Example: gantool eval diversity --samples S.npy --data HELD_OUT.npy --train-data TRAIN.npy --json
+    """
+    check_source(
+        samples, {"RUN": run, "--step": step}, {"--data": data, "--train-data": train_data, "--dataset": dataset}
+    )
+    from gantool.cli.scores import shown_progress
+    from gantool.evaluation.diversity import DiversitySettings
+    from gantool.evaluation.diversity_subjects import diversity_of_arrays, diversity_of_run
+    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.runs import find_run
+
+    settings = DiversitySettings(num_samples, seed, classes)
+    place = Place(resolve_device(device), data_dir, offline)
+    console = stderr_console()
+    found = None if samples else find_run(run, runs_dir)
+    with shown_progress(console) as progress:
+        if found is not None:
+            result = diversity_of_run(found, settings, place, split=split, step=step, progress=progress)
+        else:
+            assert samples is not None  # without it there is a run
+            files = ArrayFiles(samples, data, train=train_data, dataset=dataset)
+            result = diversity_of_arrays(files, settings, place, split=split, progress=progress)
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        print_diversity(result, console)
+
+
+def print_diversity(result: DiversityResult, console: Console) -> None:
+    """Prints the verdict, the alarms, and the measures beside what real rows give."""
+
+    def say(sentence: str, style: str | None = None) -> None:
+        console.print(sentence, markup=False, soft_wrap=True, style=style)
+
+    subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
+    say(f"Diversity of {result.num_samples:,} samples of {subject} beside {result.dataset} ({result.split} held out)")
+    console.print()
+    say(result.verdict, "bold")
+    for alarm in result.alarms:
+        say(f"Alarm: {alarm.sentence}", "bold red")
+    console.print()
+    console.print(_table(result))
+    console.print()
+    if result.modes is not None:
+        say(f"Modes are {result.modes_by}; {result.modes.definition}.")
+    say(
+        f"Near: within {result.duplicates.near_radius:.4g}, the distance that 1% of as many training rows have to "
+        f"their nearest other row. The number of different samples is rough: the square of the batch size at which a "
+        f"near pair is as likely as not."
+    )
+    for sentence in result.notes:
+        say(f"Note: {sentence}")
+    for sentence in result.warnings:
+        say(f"Warning: {sentence}", "yellow")
+    say(f"Computed in {result.seconds:.1f} s.")
+    if result.run:
+        say(f"Recorded in {result.run}/evaluations.jsonl.")
+
+
+def _table(result: DiversityResult) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column("measure")
+    for name in ("samples", "real rows", "N"):
+        table.add_column(name, justify="right")
+    for cells in (*_duplicate_lines(result), *_memorisation_lines(result), *_bin_lines(result), *_mode_lines(result)):
+        table.add_row(*cells)
+    return table
+
+
+Line = tuple[str, str, str, str]
+
+
+def _duplicate_lines(result: DiversityResult) -> list[Line]:
+    found = result.duplicates
+    count = f"{found.num_samples:,}"
+    return [
+        ("identical to another sample", _percent(found.exact_share), "", count),
+        ("near another sample", _percent(found.near_share), _percent(found.data_near_share), count),
+        (
+            "different samples, about",
+            _support(found.birthday_support, found.num_samples),
+            _support(found.data_birthday_support, found.num_samples),
+            count,
+        ),
+    ]
+
+
+def _memorisation_lines(result: DiversityResult) -> list[Line]:
+    found = result.memorisation
+    if found is None:
+        return []
+    count = f"{found.num_samples:,}"
+    return [
+        ("identical to a training row", _percent(found.copied_share), _percent(found.held_out_copied_share), count),
+        ("closer to one than 1% of held-out rows", _percent(found.close_share), "1.0%", count),
+        (
+            "median distance to the nearest training row",
+            f"{found.median_distance:.4g}",
+            f"{found.held_out_median_distance:.4g}",
+            count,
+        ),
+        ("nearer to training than to held-out rows", _percent(found.nearer_to_training), "50.0%", count),
+    ]
+
+
+def _bin_lines(result: DiversityResult) -> list[Line]:
+    found = result.bins
+    count = f"{found.num_samples:,}"
+    lines = [
+        (
+            f"different bins of {found.bins} (by chance {found.different_by_chance:.0f})",
+            f"{found.different}",
+            f"{found.different_held_out}",
+            count,
+        ),
+        ("data in bins without samples", _percent(found.missing_mass), "", count),
+    ]
+    if found.spread_kept is not None:
+        lines.append(("spread within bins", _percent(found.spread_kept), "100.0%", count))
+    if found.variance_kept is not None:
+        lines.append(("variance", _percent(found.variance_kept), "100.0%", count))
+    return lines
+
+
+def _mode_lines(result: DiversityResult) -> list[Line]:
+    found = result.modes
+    if found is None:
+        return []
+    count = f"{found.num_samples:,}"
+    lines = [("modes captured", f"{found.captured}", f"{len(found.modes)}", count)]
+    if found.kl is not None:
+        lines.append(("KL of the histogram over modes, nats", f"{found.kl:.4f}", f"{found.kl_by_chance:.4f}", count))
+    if found.high_quality is not None and found.expected_high_quality is not None:
+        lines.append(("in a mode", _percent(found.high_quality), _percent(found.expected_high_quality), count))
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _support(support: float | None, count: int) -> str:
+    """Two digits at most. No near pair among N samples: the batch that has one is larger than N."""
+    return f"over {_rounded(count**2)}" if support is None else _rounded(support)
+
+
+def _rounded(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,.0f}"

@@ -1,0 +1,223 @@
+"""Memorisation and collapse, "the Helvetica scenario": what samples are beside training rows and held-out rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gantool.data.dataset import Dataset
+from gantool.data.toy import MIXTURES
+from gantool.errors import UsageError
+from gantool.evaluation.arrays import Rows, require_alike
+from gantool.evaluation.bins import BinsResult, compare_bins
+from gantool.evaluation.classifier import classifier_cache, train_classifier
+from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find_duplicates, find_memorisation
+from gantool.evaluation.density import Progress, silent
+from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
+from gantool.evaluation.references import cache_folder, random_subset
+from gantool.evaluation.verdict import Alarm, find_alarms, verdict_of
+from gantool.evaluation.warnings import scaling
+
+# Fewer samples, or rows of either kind, say next to nothing about a distribution.
+LEAST_ROWS = 20
+# Below this, shares of a few per cent are chance.
+_FEW_SAMPLES = 300
+
+# Samples [N, D] → the modes they show, and who says so.
+ModeCounter = Callable[[torch.Tensor], tuple[ModesResult, str]]
+
+
+@dataclass(frozen=True)
+class DiversitySettings:
+    """How many samples are looked at, at most; `classes`: whether labelled data get a classifier; `cache`: for bins."""
+
+    num_samples: int = 10_000
+    seed: int = 0
+    classes: bool = True
+    cache: Path = field(default_factory=cache_folder)
+    classifiers: Path = field(default_factory=classifier_cache)
+
+    def __post_init__(self) -> None:
+        if self.num_samples < LEAST_ROWS:
+            raise UsageError(f"--num-samples must be {LEAST_ROWS} or more, but is {self.num_samples}.")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+
+
+@dataclass(frozen=True)
+class Realm:
+    """The real rows: `training` [M, D], which the generator may have seen, and `held_out` [H, D], which it has not.
+
+    `training_is_own` is False where no training rows were given and a part of the held-out rows stands in for them:
+    memorisation cannot be told then. `count_modes` is None where the data have no known modes.
+    """
+
+    dataset: str
+    split: str
+    training: torch.Tensor
+    held_out: torch.Tensor
+    pixel_scaling: str
+    training_is_own: bool = True
+    count_modes: ModeCounter | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DiversityResult:
+    """Every measure with its own N, the alarms they raise, and a verdict in words. Distances in the data's units."""
+
+    dataset: str
+    split: str
+    num_samples: int
+    dimension: int
+    verdict: str
+    alarms: tuple[Alarm, ...]
+    duplicates: DuplicatesResult
+    memorisation: MemorisationResult | None
+    bins: BinsResult
+    modes: ModesResult | None
+    modes_by: str | None
+    pixel_scaling: str
+    seed: int
+    device: str = "cpu"
+    run: str | None = None
+    step: int | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    measure: str = "diversity"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, strings and numbers: the object that `gantool eval diversity --json` prints."""
+        return asdict(self)
+
+
+def measure_diversity(
+    samples: torch.Tensor, realm: Realm, settings: DiversitySettings, *, progress: Progress = silent
+) -> DiversityResult:
+    """Looks at samples [N, D] float32 on the CPU; of more than `num_samples` a random subset is taken.
+
+    Raises UsageError where the widths differ, a value is not finite, or there are fewer than 20 rows of any kind.
+    """
+    started = time.monotonic()
+    _check(samples, realm)
+    notes = list(realm.notes)
+    if len(samples) > settings.num_samples:
+        notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are looked at, a random subset.")
+        samples = random_subset(samples, settings.num_samples, settings.seed)
+    held_out = random_subset(realm.held_out, settings.num_samples, settings.seed)
+    progress("duplicates among the samples", 0, 1)
+    duplicates = find_duplicates(samples, realm.training, settings.seed)
+    memorisation = None
+    if realm.training_is_own:
+        progress("nearest training rows", 0, 1)
+        memorisation = find_memorisation(samples, realm.training, held_out, settings.seed)
+    progress("bins of the data", 0, 1)
+    bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
+    modes, modes_by = realm.count_modes(samples) if realm.count_modes else (None, None)
+    alarms = find_alarms(duplicates, memorisation, bins, modes)
+    return DiversityResult(
+        dataset=realm.dataset,
+        split=realm.split,
+        num_samples=len(samples),
+        dimension=samples.shape[1],
+        verdict=verdict_of(alarms, memorisation, bins, modes),
+        alarms=alarms,
+        duplicates=duplicates,
+        memorisation=memorisation,
+        bins=bins,
+        modes=modes,
+        modes_by=modes_by,
+        pixel_scaling=realm.pixel_scaling,
+        seed=settings.seed,
+        warnings=(*_warnings(samples, realm), *realm.warnings),
+        notes=(*notes, *said),
+        seconds=time.monotonic() - started,
+    )
+
+
+def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, progress: Progress = silent) -> Realm:
+    """The data set's training rows, and its `split`, test or validation, held out.
+
+    Modes are exact for the toy mixtures; for labelled data they are the classes, by a classifier trained here.
+    Raises UsageError for another split.
+    """
+    if split not in ("test", "validation"):
+        raise UsageError(f"--split must be test or validation, but is {split!r}.")
+    held_out = dataset.values(dataset.split(split).stored)
+    return Realm(
+        dataset=dataset.name,
+        split=split,
+        training=dataset.values(dataset.train.stored),
+        held_out=held_out,
+        pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
+        count_modes=_mode_counter(dataset, held_out, settings, progress),
+    )
+
+
+def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
+    """The user's own rows: `data` are held out, `training` are what the generator was trained on.
+
+    Without `training` a random half of `data` places the bins, the other half is held out, and memorisation cannot be
+    told. Raises UsageError where the arrays do not match.
+    """
+    if training is not None:
+        require_alike(training, data)
+        said = scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
+        return Realm(data.name, "data", training.values, data.values, data.scaling, warnings=tuple(said))
+    order = torch.randperm(len(data.values), generator=torch.Generator().manual_seed(seed))
+    half = len(order) // 2
+    note = (
+        f"No training rows were given (--train-data): memorisation is not measured, and a random half of {data.origin} "
+        f"stands in for them elsewhere."
+    )
+    first, second = data.values[order[:half]], data.values[order[half:]]
+    return Realm(data.name, "data", first, second, data.scaling, training_is_own=False, notes=(note,))
+
+
+def _mode_counter(
+    dataset: Dataset, held_out: torch.Tensor, settings: DiversitySettings, progress: Progress
+) -> ModeCounter | None:
+    if dataset.name in MIXTURES:
+        mixture = MIXTURES[dataset.name]
+        return lambda samples: (mixture_modes(samples, mixture), f"exact: the components of {dataset.name}")
+    if not settings.classes or dataset.train.labels is None or dataset.validation.labels is None:
+        return None
+
+    def count(samples: torch.Tensor) -> tuple[ModesResult, str]:
+        classifier = train_classifier(dataset, cache=settings.classifiers, progress=progress)
+        labels = classifier.predict(samples), classifier.predict(held_out)
+        return class_modes(*labels, classifier.classes), classifier.about
+
+    return count
+
+
+def _check(samples: torch.Tensor, realm: Realm) -> None:
+    width = realm.held_out.shape[1]
+    if samples.ndim != 2 or samples.shape[1] != width:
+        raise UsageError(
+            f"The samples have shape {list(samples.shape)}, but {realm.dataset} has rows of {width} values: give "
+            f"samples [N, {width}] of the same data."
+        )
+    for rows, name in ((samples, "samples"), (realm.training, "training rows"), (realm.held_out, "held-out rows")):
+        if len(rows) < LEAST_ROWS:
+            raise UsageError(f"Diversity needs {LEAST_ROWS} {name} at least, but there are {len(rows)}.")
+    if not bool(samples.isfinite().all()):
+        raise UsageError(
+            "Some samples hold NaN or infinity: the generator has diverged; take an earlier checkpoint with --step."
+        )
+
+
+def _warnings(samples: torch.Tensor, realm: Realm) -> list[str]:
+    said = scaling(samples, "samples", realm.held_out, "data")
+    if len(samples) < _FEW_SAMPLES:
+        said.append(
+            f"{len(samples):,} samples are few: shares of a few per cent are chance; give {_FEW_SAMPLES:,} or more."
+        )
+    return said

@@ -1,0 +1,89 @@
+"""Whose diversity is measured: a run's, or an array's; and beside which rows: a registered data set's, or arrays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from gantool.config import DataConfig
+from gantool.data import load_dataset
+from gantool.errors import UsageError
+from gantool.evaluation.arrays import load_rows, require_alike
+from gantool.evaluation.density import Progress, silent
+from gantool.evaluation.diversity import (
+    DiversityResult,
+    DiversitySettings,
+    Realm,
+    measure_diversity,
+    realm_of_arrays,
+    realm_of_dataset,
+)
+from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.runs import Run
+from gantool.sampling import generate
+
+
+def diversity_of_run(
+    run: Run,
+    settings: DiversitySettings,
+    place: Place,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    progress: Progress = silent,
+) -> DiversityResult:
+    """A run's generator at `step` (None: its newest checkpoint) beside its own data set; recorded in the run.
+
+    Raises UsageError where the run has no such checkpoint or its data are missing.
+    """
+    started = time.monotonic()
+    generator = run.load_generator(place.device, step)
+    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    realm = realm_of_dataset(dataset, split, settings, progress)
+    if dataset.fingerprint() != run.data.fingerprint:
+        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
+        realm = replace(realm, warnings=(*realm.warnings, other))
+    samples = generate(generator, run.config.noise, settings.num_samples, seed=settings.seed, device=place.device)
+    result = replace(
+        measure_diversity(samples.cpu(), realm, settings, progress=progress),
+        run=str(run.path),
+        step=run.latest_step() if step is None else step,
+        seconds=time.monotonic() - started,
+    )
+    run.append_score(result.to_dict())
+    return result
+
+
+def diversity_of_arrays(
+    files: ArrayFiles,
+    settings: DiversitySettings,
+    place: Place,
+    *,
+    split: str = "test",
+    progress: Progress = silent,
+) -> DiversityResult:
+    """The rows of a file beside those of others, or beside a registered data set.
+
+    Raises UsageError where both or neither are given, or where the files do not match.
+    """
+    started = time.monotonic()
+    samples = load_rows(files.samples, "--samples")
+    if (files.data is None) == (files.dataset is None):
+        raise UsageError("--samples needs real rows to compare with: --data FILE, or --dataset NAME, and not both.")
+    realm: Realm
+    if files.dataset is not None:
+        if files.train:
+            raise UsageError("--dataset has training rows of its own: leave out --train-data.")
+        dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
+        realm = realm_of_dataset(dataset, split, settings, progress)
+    else:
+        assert files.data is not None  # one of the two is given
+        if split != "test":
+            raise UsageError(
+                "--split chooses a part of a registered data set: with --data, give the held-out rows there."
+            )
+        data = load_rows(files.data, "--data")
+        require_alike(samples, data)
+        realm = realm_of_arrays(data, load_rows(files.train, "--train-data") if files.train else None, settings.seed)
+    result = measure_diversity(samples.values, realm, settings, progress=progress)
+    return replace(result, seconds=time.monotonic() - started)
