@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gantool.cli.eval import parzen
+from gantool.cli.eval import diversity, features, parzen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,3 +21,5 @@ def about() -> None:
 
 
 app.command("parzen")(parzen.parzen)
+app.command("features")(features.features)
+app.command("diversity")(diversity.diversity)

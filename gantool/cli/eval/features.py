@@ -1,0 +1,182 @@
+"""`gantool eval features`: Fréchet and kernel distances, precision and recall, on features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.eval.sources import (
+    DataFile,
+    DatasetName,
+    RunName,
+    RunsFolder,
+    SamplesFile,
+    Seed,
+    SplitName,
+    Step,
+    TrainFile,
+    check_source,
+)
+from gantool.cli.shell import (
+    DataDir,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Offline,
+    guarded,
+    print_json,
+    resolve_device,
+    stderr_console,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from gantool.evaluation.density import Progress
+    from gantool.evaluation.feature_distances import FeatureDistances
+    from gantool.evaluation.feature_sources import FeatureSettings
+    from gantool.evaluation.features import FeaturesResult
+    from gantool.evaluation.subjects import ArrayFiles, Place
+
+_PANEL = "Features"
+
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw", help="Compare the rows themselves; they may be features of your own.", rich_help_panel=_PANEL
+    ),
+]
+InceptionFlag = Annotated[
+    bool,
+    typer.Option(
+        "--inception",
+        help="Inception's features, for the FID of the literature (needs torch-fidelity and its weights; slow on a "
+        "CPU).",
+        rich_help_panel=_PANEL,
+    ),
+]
+Neighbours = Annotated[int, typer.Option(help="k of precision, recall, density and coverage.", rich_help_panel=_PANEL)]
+SampleCount = Annotated[int, typer.Option(help="Samples and real rows compared, at most.", rich_help_panel="Common")]
+
+
+@guarded
+def features(
+    run: RunName = None,
+    runs_dir: RunsFolder = Path("runs"),
+    step: Step = None,
+    split: SplitName = "test",
+    samples: SamplesFile = None,
+    data: DataFile = None,
+    train_data: TrainFile = None,
+    dataset: DatasetName = None,
+    raw: Raw = False,
+    inception: InceptionFlag = False,
+    neighbours: Neighbours = 5,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    num_samples: SampleCount = 10_000,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Compare samples with real rows by features: Fréchet and kernel distance, precision, recall, density, coverage.
+
+    Images with labels: features of a small classifier that gantool trains once (MNIST: about 25 s) and keeps.
+    Beside the numbers stand those of real rows, which a perfect model would get at the same N.
+
+    Example: gantool eval features
+
+    Example: gantool eval features --samples S.npy --dataset mnist --json
+
+    Example: gantool eval features --raw --samples FAKE_FEATURES.npy --data REAL_FEATURES.npy
+    """
+    check_source(
+        samples,
+        {"RUN": run, "--step": step},
+        {"--data": data, "--train-data": train_data, "--dataset": dataset},
+    )
+    from gantool.evaluation.feature_sources import FeatureSettings
+    from gantool.evaluation.subjects import ArrayFiles, Place
+
+    settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
+    place = Place(resolve_device(device), data_dir, offline)
+    files = ArrayFiles(samples, data, train=train_data, dataset=dataset) if samples else None
+    result = _evaluate(files, run, runs_dir, step, split, settings, place)
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        _print(result, stderr_console())
+
+
+def _evaluate(
+    files: ArrayFiles | None,
+    run: str | None,
+    runs_dir: Path,
+    step: int | None,
+    split: str,
+    settings: FeatureSettings,
+    place: Place,
+) -> FeaturesResult:
+    from gantool.cli.scores import shown_progress
+    from gantool.evaluation.features import evaluate_array_features, evaluate_run_features
+    from gantool.runs import find_run
+
+    progress: Progress
+    with shown_progress(stderr_console()) as progress:
+        if files:
+            return evaluate_array_features(files, settings, place, split=split, progress=progress)
+        found = find_run(run, runs_dir)
+        return evaluate_run_features(found, settings, place, split=split, step=step, progress=progress)
+
+
+def _print(result: FeaturesResult, console: Console) -> None:
+    subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
+    rows = f"{result.dataset}" + (f" ({result.split})" if result.split != "data" else "")
+    console.print(f"Feature distances of {subject} from real rows of {rows}", markup=False, soft_wrap=True)
+    console.print(f"Features: {result.about}.", markup=False, soft_wrap=True)
+    console.print()
+    console.print(_table(result))
+    console.print()
+    found = result.distances
+    real = f" Real rows: {result.reference_how}, which a perfect model would match." if result.reference_how else ""
+    sentences = [
+        f"Fréchet and kernel distance: lower is better; the others are 1 at best, density about 1.{real}",
+        f"± is the standard deviation over {found.kernel_subsets} subsets of {found.kernel_subset_size:,} rows; "
+        f"{found.neighbours} neighbours.",
+        result.caveat,
+        f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}.",
+        *(f"Note: {sentence}" for sentence in result.notes),
+    ]
+    for sentence in sentences:
+        console.print(sentence, markup=False, soft_wrap=True)
+    for sentence in result.warnings:
+        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
+    if result.run:
+        console.print(f"Recorded in {result.run}/evaluations.jsonl.", markup=False, soft_wrap=True)
+
+
+def _table(result: FeaturesResult) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in ("Fréchet", "kernel", "±", "precision", "recall", "density", "coverage", "N"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("samples", *_cells(result.distances), style="bold")
+    if result.reference:
+        table.add_row("real rows", *_cells(result.reference))
+    return table
+
+
+def _cells(found: FeatureDistances) -> list[str]:
+    return [
+        f"{found.frechet_distance:.4g}",
+        f"{found.kernel_distance:.4f}",
+        f"{found.kernel_distance_sd:.4f}",
+        *(f"{share:.3f}" for share in (found.precision, found.recall, found.density, found.coverage)),
+        f"{found.num_fake:,}",
+    ]

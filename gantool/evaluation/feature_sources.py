@@ -1,0 +1,128 @@
+"""What samples are compared by: the real rows, and the kind of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gantool.data import Dataset
+from gantool.errors import UsageError
+from gantool.evaluation import warnings as checks
+from gantool.evaluation.classifier import classifier_cache, train_classifier
+from gantool.evaluation.density import Progress
+from gantool.evaluation.feature_distances import NEIGHBOURS
+from gantool.evaluation.inception import Inception
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """How samples are compared: of the rows themselves (`raw`), of Inception's features, or of the classifier's."""
+
+    num_samples: int = checks.PROTOCOL_SAMPLES
+    neighbours: int = NEIGHBOURS
+    seed: int = 0
+    raw: bool = False
+    inception: bool = False
+    cache: Path = field(default_factory=classifier_cache)
+
+    def __post_init__(self) -> None:
+        for flag, value in (("--num-samples", self.num_samples), ("--neighbours", self.neighbours)):
+            if value < 1:
+                raise UsageError(f"{flag} must be a whole number, 1 or more, but is {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        if self.raw and self.inception:
+            raise UsageError("--raw and --inception exclude each other: choose one kind of features.")
+
+
+@dataclass(frozen=True)
+class Features:
+    """A kind of features: `extract` maps rows [N, D] in the data's units to [N, F]. `caveat` is always to be said."""
+
+    source: str
+    about: str
+    caveat: str
+    extract: Callable[[Tensor], Tensor]
+    accuracy: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Real:
+    """The real rows: `scored` [N, D] are compared with, `reference` [R, D] stand for a perfect model's samples."""
+
+    dataset: str
+    split: str
+    shape: tuple[int, ...]
+    scored: Tensor
+    reference: Tensor | None
+    reference_name: str
+    pixel_scaling: str
+    warnings: tuple[str, ...] = ()
+
+
+def real_of_dataset(dataset: Dataset, split: str, settings: FeatureSettings) -> Real:
+    """The reference is made of validation rows where they suffice: neither scored nor known to the classifier."""
+    if split not in ("test", "validation"):
+        raise UsageError(f"--split must be test or validation, but is {split!r}.")
+    scored = dataset.split(split)
+    if len(scored) == 0:
+        raise UsageError(f"The data set {dataset.name} has no {split} rows to compare with; choose another --split.")
+    fresh = split == "test" and len(dataset.validation) >= min(settings.num_samples, len(scored))
+    reference = dataset.validation if fresh else dataset.train
+    return Real(
+        dataset=dataset.name,
+        split=split,
+        shape=dataset.shape,
+        scored=dataset.values(scored.stored),
+        reference=dataset.values(reference.stored),
+        reference_name=f"{'validation' if fresh else 'training'} rows",
+        pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
+    )
+
+
+def choose_features(
+    real: Real, dataset: Dataset | None, settings: FeatureSettings, device: torch.device, progress: Progress
+) -> Features:
+    """The kind that was asked for; else the rows themselves for points, and a classifier's features for images."""
+    if settings.inception:
+        return _inception(real, device, progress)
+    if settings.raw or (dataset is not None and not dataset.is_image):
+        caveat = "Distances between the rows themselves: not comparable with Inception FID, and only at equal N."
+        return Features("rows", f"the {real.scored.shape[1]} values of a row", caveat, lambda rows: rows)
+    if dataset is None or dataset.train.labels is None:
+        raise UsageError(
+            f"{real.dataset} has no labels to train a classifier on: compare the rows themselves with --raw (they may "
+            f"be features of your own), take --inception, or --dataset NAME."
+        )
+    classifier = train_classifier(dataset, cache=settings.cache, progress=progress)
+    caveat = (
+        "Distances in features of gantool's own classifier: not comparable with Inception FID, and only at equal N."
+    )
+    return Features(
+        "gantool classifier", classifier.about, caveat, classifier.features, classifier.accuracy, classifier.notes
+    )
+
+
+def _inception(real: Real, device: torch.device, progress: Progress) -> Features:
+    low, high = (float(bound) for bound in real.scored.aminmax())
+    if len(real.shape) != 3 or low < 0 or high > 1:
+        raise UsageError(
+            f"--inception takes images with values from 0 to 1, but an example of {real.dataset} has the shape "
+            f"{list(real.shape)} and values from {low:.4g} to {high:.4g}."
+        )
+    network = Inception(device)
+    caveat = (
+        "Inception features: comparable with published FIDs only at the same N, rows and image size; most of those "
+        "stand on 50,000 samples."
+    )
+    return Features(
+        "inception",
+        network.about,
+        caveat,
+        lambda rows: network.features(rows.reshape(len(rows), *real.shape), "Inception features", progress),
+    )

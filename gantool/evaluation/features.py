@@ -1,0 +1,214 @@
+"""Feature distances of a run's samples, or of an array's, with what a perfect model would get beside them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gantool.config import DataConfig
+from gantool.data import load_dataset
+from gantool.errors import UsageError
+from gantool.evaluation import warnings as checks
+from gantool.evaluation.arrays import load_rows, require_alike
+from gantool.evaluation.density import Progress, silent
+from gantool.evaluation.feature_distances import FeatureDistances, feature_distances
+from gantool.evaluation.feature_sources import Features, FeatureSettings, Real, choose_features, real_of_dataset
+from gantool.evaluation.references import random_subset
+from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.runs import Run
+from gantool.sampling import generate
+
+# Below this many rows a feature the covariance that the Fréchet distance stands on is mostly noise.
+ROWS_PER_FEATURE = 5
+# Below this accuracy the features of a classifier do not separate the classes.
+LEAST_ACCURACY = 0.9
+
+
+@dataclass(frozen=True)
+class FeaturesResult:
+    """Distances and everything that they depend on. `reference` is the same between real rows and the rows scored."""
+
+    dataset: str
+    split: str
+    num_samples: int
+    features: str
+    about: str
+    caveat: str
+    classifier_accuracy: float | None
+    distances: FeatureDistances
+    reference: FeatureDistances | None
+    reference_how: str | None
+    pixel_scaling: str
+    seed: int
+    impl: str
+    device: str
+    run: str | None = None
+    step: int | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `gantool eval features --json` prints: the distances beside the rest, not below it."""
+        plain = asdict(self)
+        distances, reference, how = (plain.pop(name) for name in ("distances", "reference", "reference_how"))
+        return {"measure": "features", **plain, **distances, "reference": reference and {**reference, "how": how}}
+
+
+def evaluate_run_features(
+    run: Run,
+    settings: FeatureSettings,
+    place: Place,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    progress: Progress = silent,
+) -> FeaturesResult:
+    """Compares a run's samples at `step` (None: its newest checkpoint) with its own data; recorded in the run.
+
+    Raises UsageError where the run has no such checkpoint, its data are missing or have no labels for a classifier.
+    """
+    started = time.monotonic()
+    generator = run.load_generator(place.device, step)
+    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    real = real_of_dataset(dataset, split, settings)
+    if dataset.fingerprint() != run.data.fingerprint:
+        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
+        real = replace(real, warnings=(other,))
+    features = choose_features(real, dataset, settings, place.device, progress)
+    count = min(settings.num_samples, len(real.scored))
+    samples = generate(generator, run.config.noise, count, seed=settings.seed, device=place.device).cpu()
+    result = compare(samples, real, features, settings, device=place.device, progress=progress)
+    result = replace(
+        result,
+        run=str(run.path),
+        step=run.latest_step() if step is None else step,
+        seconds=time.monotonic() - started,
+    )
+    run.append_score(result.to_dict())
+    return result
+
+
+def evaluate_array_features(
+    files: ArrayFiles, settings: FeatureSettings, place: Place, *, split: str = "test", progress: Progress = silent
+) -> FeaturesResult:
+    """Compares the rows of a file with those of another, or with a registered data set.
+
+    Raises UsageError where both or neither are given, where the files do not match, or where there is nothing to take
+    features from.
+    """
+    started = time.monotonic()
+    samples = load_rows(files.samples, "--samples")
+    dataset = None
+    if files.dataset is not None and files.data is None:
+        if files.train:
+            raise UsageError("--dataset has its own training rows: leave out --train-data.")
+        dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
+        real = real_of_dataset(dataset, split, settings)
+    elif files.data is not None and files.dataset is None:
+        if split != "test":
+            raise UsageError("--split chooses a part of a registered data set: with --data, give the rows themselves.")
+        data = load_rows(files.data, "--data")
+        train = load_rows(files.train, "--train-data") if files.train else None
+        for rows in (samples, *([train] if train else [])):
+            require_alike(rows, data)
+        reference = train.values if train else None
+        real = Real(data.name, "data", data.shape, data.values, reference, "--train-data rows", data.scaling)
+    else:
+        raise UsageError("--samples needs real rows to compare with: --data FILE, or --dataset NAME, and not both.")
+    features = choose_features(real, dataset, settings, place.device, progress)
+    result = compare(samples.values, real, features, settings, device=place.device, progress=progress)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def compare(
+    samples: Tensor,
+    real: Real,
+    features: Features,
+    settings: FeatureSettings,
+    *,
+    device: torch.device,
+    progress: Progress = silent,
+) -> FeaturesResult:
+    """Compares samples [M, D] with the real rows at one N, the smallest of `num_samples`, M and the rows there are.
+
+    Raises UsageError where the dimensions differ, or where a sample is not finite.
+    """
+    _check(samples, real)
+    count = min(settings.num_samples, len(samples), len(real.scored))
+    notes, warnings = list(features.notes), list(real.warnings)
+    for name, rows in (("samples", samples), (f"rows of {real.dataset}", real.scored)):
+        if len(rows) > count:
+            notes.append(f"{count:,} of the {len(rows):,} {name} are used, a random subset: both sides have equal N.")
+    samples, scored = (random_subset(rows, count, settings.seed) for rows in (samples, real.scored))
+    warnings += checks.scaling(samples, "samples", scored, "data") + checks.duplicates(samples)
+    true, fake = features.extract(scored), features.extract(samples)
+    progress("measuring distances", 0, 2)
+    found = feature_distances(true, fake, neighbours=settings.neighbours, seed=settings.seed)
+    progress("measuring distances", 1, 2)
+    reference, how = None, None
+    if real.reference is not None:
+        rows = random_subset(real.reference, count, settings.seed)
+        how = f"{len(rows):,} of {len(real.reference):,} {real.reference_name}"
+        reference = feature_distances(true, features.extract(rows), neighbours=settings.neighbours, seed=settings.seed)
+    progress("measuring distances", 2, 2)
+    warnings += _warnings(found, reference, features)
+    if reference is None:
+        notes.append("There is no reference: give --train-data FILE with real rows to see what a perfect model gets.")
+    return FeaturesResult(
+        dataset=real.dataset,
+        split=real.split,
+        num_samples=count,
+        features=features.source,
+        about=features.about,
+        caveat=features.caveat,
+        classifier_accuracy=features.accuracy,
+        distances=found,
+        reference=reference,
+        reference_how=how,
+        pixel_scaling=real.pixel_scaling,
+        seed=settings.seed,
+        impl="torch (float64, cpu)",
+        device=str(device),
+        warnings=tuple(warnings),
+        notes=tuple(notes),
+    )
+
+
+def _check(samples: Tensor, real: Real) -> None:
+    dimension = real.scored.shape[1]
+    if samples.ndim != 2 or samples.shape[1] != dimension:
+        raise UsageError(
+            f"The samples have shape {list(samples.shape)}, but {real.dataset} has rows of {dimension} values: give "
+            f"samples [N, {dimension}] of the same data."
+        )
+    if bad := int((~samples.isfinite().all(dim=1)).sum()):
+        raise UsageError(
+            f"{bad:,} of the {len(samples):,} samples hold NaN or infinity: the generator has diverged; take an "
+            f"earlier checkpoint with --step."
+        )
+
+
+def _warnings(found: FeatureDistances, reference: FeatureDistances | None, features: Features) -> list[str]:
+    said = []
+    rows, width = found.num_fake, found.dimension
+    if rows < ROWS_PER_FEATURE * width:
+        said.append(
+            f"{rows:,} rows are few for a covariance of {width:,} features: the Fréchet distance is biased upwards, "
+            f"and only the reference beside it says how much; take {ROWS_PER_FEATURE * width:,} rows or more."
+        )
+    if reference is not None and reference.num_fake != rows:
+        said.append(
+            f"The reference stands on {reference.num_fake:,} rows and the samples on {rows:,}: never compare distances "
+            f"at different N; --num-samples {min(reference.num_fake, rows)} compares both."
+        )
+    if features.accuracy is not None and features.accuracy < LEAST_ACCURACY:
+        said.append(
+            f"The classifier is right on only {features.accuracy:.1%} of the validation rows: distances in its "
+            f"features say little; take --inception or features of your own."
+        )
+    return said

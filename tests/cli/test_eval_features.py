@@ -1,0 +1,159 @@
+"""`gantool eval features`: on a run, on arrays, and every way to ask for it wrongly."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from gantool.cli.app import app
+from gantool.config import DataConfig
+from gantool.data import Dataset, load_dataset
+from gantool.evaluation.classifier import train_classifier
+from gantool.evaluation.feature_distances import feature_distances
+from gantool.runs import Run
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["eval", "features", *map(str, arguments)])
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    payload: dict[str, Any] = json.loads(result.stdout)
+    return payload
+
+
+def refusal(*arguments: object) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 2, result.stderr
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two Gaussian clouds, 3-D: samples that are off by one in a direction, real rows, and training rows."""
+    folder = tmp_path_factory.mktemp("arrays")
+    rng = np.random.default_rng(0)
+    for name, offset in (("samples", (1, 0, 0)), ("data", (0, 0, 0)), ("train-data", (0, 0, 0))):
+        np.save(folder / f"{name}.npy", (rng.normal(size=(400, 3)) + offset).astype(np.float32))
+    return {name: folder / f"{name}.npy" for name in ("samples", "data", "train-data")}
+
+
+def options(files: dict[str, Path], *names: str) -> list[object]:
+    return [item for name in names for item in (f"--{name}", files[name])]
+
+
+def test_a_run_is_measured_and_recorded(digits_run: Run, digits: Dataset) -> None:
+    payload = answer("--runs-dir", digits_run.path.parent, "--seed", 5)
+    assert (payload["measure"], payload["dataset"], payload["split"]) == ("features", "digits", "test")
+    assert (payload["features"], payload["num_samples"], payload["step"]) == ("gantool classifier", 300, 7)
+    assert payload["classifier_accuracy"] >= 0.95
+    assert "not comparable with Inception FID" in payload["caveat"]
+    assert "300 rows are few" in payload["warnings"][-1]
+    # A generator that was never trained is far from the data, where real rows are not.
+    assert payload["frechet_distance"] > 10 * payload["reference"]["frechet_distance"]
+    assert payload["recall"] < 0.5 < payload["reference"]["recall"]
+    assert payload["reference"]["how"] == "300 of 300 validation rows"
+    assert digits_run.scores()[-1] == payload
+
+
+def test_the_numbers_are_those_of_the_classifier_features(digits: Dataset, tmp_path: Path) -> None:
+    samples = digits.values(digits.train.stored[:300]) * 0.9
+    np.save(tmp_path / "s.npy", samples.numpy())
+    payload = answer("--samples", tmp_path / "s.npy", "--dataset", "digits")
+    classifier = train_classifier(digits)
+    expected = feature_distances(digits.values(digits.test.stored), samples, features=classifier.features)
+    for key in ("frechet_distance", "kernel_distance", "kernel_distance_sd", "precision", "recall", "density"):
+        assert payload[key] == getattr(expected, key)
+
+
+def test_rows_themselves(files: dict[str, Path]) -> None:
+    payload = answer("--raw", *options(files, "samples", "data", "train-data"))
+    assert (payload["features"], payload["dimension"], payload["num_samples"]) == ("rows", 3, 400)
+    assert payload["frechet_distance"] == pytest.approx(1.0, abs=0.3)
+    assert payload["reference"]["frechet_distance"] < 0.1
+    assert payload["reference"]["how"] == "400 of 400 --train-data rows"
+    assert (payload["run"], payload["step"], payload["warnings"]) == (None, None, [])
+
+
+def test_both_sides_have_equal_n(files: dict[str, Path]) -> None:
+    payload = answer("--raw", *options(files, "samples", "data"), "--num-samples", 120)
+    assert payload["num_samples"] == payload["num_real"] == payload["num_fake"] == 120
+    assert "120 of the 400 samples are used" in payload["notes"][0]
+    assert payload["reference"] is None
+    assert "--train-data" in payload["notes"][-1]
+
+
+def test_points_are_their_own_features(files: dict[str, Path], tmp_path: Path) -> None:
+    ring = load_dataset(DataConfig("ring2d"))
+    np.save(tmp_path / "ring.npy", ring.train.stored[:500].numpy())
+    payload = answer("--samples", tmp_path / "ring.npy", "--dataset", "ring2d")
+    assert (payload["features"], payload["num_samples"]) == ("rows", 500)
+    assert payload["coverage"] > 0.9
+
+
+def test_what_a_reader_sees(files: dict[str, Path]) -> None:
+    result = call("--raw", *options(files, "samples", "data", "train-data"))
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    for word in ("Fréchet", "precision", "real rows", "400 of 400 --train-data rows", "not comparable with Inception"):
+        assert word in result.stderr
+
+
+def test_a_reference_at_another_n_is_said(files: dict[str, Path], tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32))
+    payload = answer("--raw", *options(files, "samples", "data"), "--train-data", tmp_path / "few.npy")
+    assert "--num-samples 50 compares both" in payload["warnings"][-1]
+
+
+def test_rows_without_labels_need_a_word(files: dict[str, Path]) -> None:
+    assert "no labels to train a classifier on" in refusal(*options(files, "samples", "data"))
+
+
+def test_what_does_not_go_together(files: dict[str, Path], digits_run: Run) -> None:
+    arrays = options(files, "samples", "data")
+    assert "exclude each other" in refusal(*arrays, "--raw", "--inception")
+    assert "--neighbours must be a whole number" in refusal(*arrays, "--raw", "--neighbours", 0)
+    assert "--data FILE, or --dataset NAME" in refusal(*options(files, "samples"), "--raw")
+    assert "--data needs --samples" in refusal(*options(files, "data"))
+    assert "ring2d has rows of 2 values" in refusal(*options(files, "samples"), "--dataset", "ring2d")
+    assert "leave out --train-data" in refusal(*options(files, "samples", "train-data"), "--dataset", "ring2d")
+    assert "--split chooses" in refusal(*arrays, "--raw", "--split", "validation")
+    assert "--split must be" in refusal("--runs-dir", digits_run.path.parent, "--split", "train")
+    assert "401 rows or more on both sides" in refusal(*arrays, "--raw", "--neighbours", 400)
+
+
+def test_inception_needs_images_from_0_to_1(files: dict[str, Path]) -> None:
+    assert "--inception takes images" in refusal(*options(files, "samples", "data"), "--inception")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch_fidelity") is not None, reason="torch-fidelity is here")
+def test_inception_without_torch_fidelity(digits_run: Run) -> None:
+    said = refusal("--runs-dir", digits_run.path.parent, "--inception")
+    assert "pip install 'gantool[fidelity]'" in said
+
+
+def test_samples_that_are_not_finite_are_refused(digits: Dataset, tmp_path: Path) -> None:
+    from gantool.errors import UsageError
+    from gantool.evaluation.feature_sources import FeatureSettings, choose_features, real_of_dataset
+    from gantool.evaluation.features import compare
+
+    cpu = torch.device("cpu")
+    settings = FeatureSettings(raw=True)
+    real = real_of_dataset(digits, "test", settings)
+    kind = choose_features(real, digits, settings, cpu, lambda stage, done, total: None)
+    with pytest.raises(UsageError, match="2 of the 9 samples hold NaN"):
+        compare(torch.cat([torch.zeros(7, 64), torch.full((2, 64), torch.nan)]), real, kind, settings, device=cpu)
