@@ -110,7 +110,7 @@ def leave_one_out(samples: int, copies: int) -> list[str]:
     ]
     if copies:
         said.append(
-            f"{copies:,} copies were left out where sigma was chosen: a copy is likeliest under its twin at the "
+            f"Exact copies ({copies:,}) were left out where sigma was chosen: a copy is likeliest under its twin at the "
             f"smallest sigma of all."
         )
     return said

@@ -19,7 +19,8 @@ from gantool.evaluation.target import Target, target_of_dataset
 # What the design promises of `gantool eval parzen --json`.
 CONTRACT = {
     "dataset", "split", "test_size", "num_samples", "dimension", "sigma", "log_likelihood", "standard_error",
-    "nats_per_dimension", "sigma_curve", "references", "impl", "device", "warnings", "seconds",
+    "nats_per_dimension", "sigma_curve", "references", "impl", "device", "warnings", "seconds", "measure", "refined",
+    "sample_curve", "uncertainties", "train_gap", "per_class", "class_conditional",
 }  # fmt: skip
 
 
@@ -87,6 +88,55 @@ def test_references_stand_at_the_same_number_each_with_its_own_sigma(result: Par
     assert (images.sigma, images.log_likelihood) == (expected.sigma, expected.log_likelihood)
     assert images.log_likelihood > result.log_likelihood
     assert result.notes == ("Real training images and k-means centroids score above the samples.",)
+
+
+def test_the_parts_agree_with_the_headline(result: ParzenResult, target: Target) -> None:
+    assert result.sample_curve[-1].log_likelihood == pytest.approx(result.log_likelihood, abs=1e-9)
+    assert result.sample_curve[-1].num_samples == 500
+    assert result.train_gap is not None
+    assert result.train_gap.test_log_likelihood == result.log_likelihood
+    weighted = sum(score.log_likelihood * score.test_size for score in result.per_class)
+    assert weighted / 300 == pytest.approx(result.log_likelihood, abs=1e-9)
+    assert [score.label for score in result.per_class] == list(range(10))
+    assert result.uncertainties[0].value == result.standard_error
+
+
+def test_the_refined_score_is_that_of_its_sigma(result: ParzenResult, target: Target) -> None:
+    refined = result.refined
+    assert refined is not None
+    at = score(blurred(target, 500), target.scored, target.selection, sigma=refined.sigma)
+    assert refined.log_likelihood == pytest.approx(at.log_likelihood, abs=1e-4)
+    on_validation = {point.sigma: point.log_likelihood for point in at.curve}
+    assert refined.validation_log_likelihood == pytest.approx(on_validation[refined.sigma], abs=1e-4)
+    assert refined.validation_log_likelihood == max(refined.validation_log_likelihood, *on_validation.values())
+
+
+def test_samples_with_classes_score_each_class_by_its_own(target: Target, digits: Dataset) -> None:
+    assert digits.train.labels is not None
+    settings = ParzenSettings(num_samples=600, references=False, refine=False, seed=2)
+    found = evaluate(digits.train.stored / 16, target, settings, sample_labels=digits.train.labels)
+    conditional = found.class_conditional
+    assert conditional is not None
+    assert conditional.log_likelihood is not None
+    # The nearest samples have the row's own class, and a tenth of the samples share the density: log 10 = 2.3 more.
+    assert conditional.log_likelihood == pytest.approx(found.log_likelihood + 2.3, abs=0.5)
+    assert sum(score.num_samples for score in conditional.per_class) == 600
+
+
+def test_labels_must_be_one_a_sample(target: Target) -> None:
+    with pytest.raises(UsageError, match="There are 50 samples and labels of shape"):
+        evaluate(blurred(target, 50), target, ParzenSettings(), sample_labels=torch.zeros(49, dtype=torch.int64))
+
+
+def test_samples_choose_sigma_where_there_are_no_validation_rows(target: Target) -> None:
+    bare = Target("rows", "data", target.scored, None, target.reference, "as given")
+    samples = blurred(target, 200)
+    samples[1] = samples[0]
+    found = evaluate(samples, bare, ParzenSettings(references=False))
+    assert (found.sigma_source, found.validation_size) == ("leave-one-out", 199)
+    assert found.refined is not None
+    assert "leave-one-out: the 199 different samples" in found.notes[0]
+    assert "Exact copies (1) were left out" in found.notes[1]
 
 
 def test_samples_near_training_images_look_memorised_and_few(result: ParzenResult) -> None:

@@ -43,6 +43,33 @@ def test_validation_rows_that_choose_sigma_are_not_scored(digits: Dataset) -> No
     assert "150" in target.notes[0]
 
 
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_labels_are_those_of_the_rows_scored(digits: Dataset, split: str) -> None:
+    target = target_of_dataset(digits, split, 100, references=False)
+    assert target.labels is not None
+    whole = digits.split(split).labels
+    assert whole is not None
+    assert torch.equal(target.labels, whole[-len(target.scored) :])
+    assert len(target.labels) == len(target.scored)
+
+
+def test_training_rows_are_there_without_references(digits: Dataset) -> None:
+    target = target_of_dataset(digits, "test", 100, references=False)
+    assert target.train is not None
+    assert torch.equal(target.train, digits.train.stored / 16)
+
+
+def test_arrays_bring_their_labels_and_training_rows() -> None:
+    data, train = rows_of(50, "--data", seed=0), rows_of(50, "--train-data", seed=2)
+    labelled = replace(data, labels=torch.arange(50) % 4)
+    target = target_of_arrays(labelled, None, train, 20, references=False)
+    assert target.labels is labelled.labels
+    assert target.train is train.values
+    # Validation rows are no training rows, even where they serve as references.
+    validation = rows_of(50, "--validation", seed=1)
+    assert target_of_arrays(data, validation, None, 20, references=True).train is None
+
+
 def test_another_split_is_refused(digits: Dataset) -> None:
     with pytest.raises(UsageError, match="--split must be test or validation, but is 'train'"):
         target_of_dataset(digits, "train", 1_000, references=False)

@@ -96,6 +96,14 @@ def test_a_given_sigma_that_cannot_be_checked() -> None:
     assert "could not be checked" in said
 
 
+def test_leave_one_out_is_said_and_copies_with_it() -> None:
+    (said,) = checks.leave_one_out(500, 0)
+    assert "the 500 samples" in said
+    first, second = checks.leave_one_out(500, 20)
+    assert "the 480 different samples" in first
+    assert "Exact copies (20) were left out" in second
+
+
 def test_round_gaussian_is_the_maximum_likelihood_one() -> None:
     samples, scored = uniform(3_000, 4), uniform(500, 4, seed=1)
     mean, variance = samples.double().mean(dim=0), samples.double().var(dim=0, correction=0).mean().item()
