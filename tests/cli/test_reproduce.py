@@ -45,7 +45,7 @@ def test_people_see_the_table_and_json_is_one_object(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    arguments = ["--dataset", "digits", "--steps", "600", "--seeds", "1", "--out", str(tmp_path), "--json"]
+    arguments = ["--dataset", "digits", "--steps", "300", "--seeds", "1", "--out", str(tmp_path), "--json"]
     command = [sys.executable, "-m", "gantool", "reproduce", "table1", *arguments]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as child:
@@ -57,13 +57,13 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on(tmp_path: Path) -> 
     assert child.returncode == 130, stderr
     stopped = json.loads(stdout)
     assert stopped["state"] == "stopped"
-    assert 50 <= stopped["step"] < 600
+    assert 50 <= stopped["step"] < 300
     assert b"the same command goes on from there" in stderr
     assert not (tmp_path / "table1.json").exists()
     finished = call(*arguments)
     assert finished.exit_code == 0, finished.stderr
-    assert f"600 steps from {stopped['step']}" in finished.stderr
-    assert json.loads(finished.stdout)["ours"]["runs"][0]["step"] == 600
+    assert f"300 steps from {stopped['step']}" in finished.stderr
+    assert json.loads(finished.stdout)["ours"]["runs"][0]["step"] == 300
     assert len(list_runs(tmp_path)) == 1
 
 
