@@ -89,7 +89,7 @@ def evaluate(
         notes += checks.leave_one_out(len(samples), len(samples) - choice.rows)
     references = References()
     if settings.references and target.reference is not None:
-        references = _references(bench, target.reference, len(samples), warnings, notes)
+        references = _references(bench, target, target.reference, len(samples), warnings, notes)
     notes += _comparison(found, references)
     return replace(
         found,
@@ -107,6 +107,8 @@ class _Bench:
         self.settings, self.device, self.progress = settings, device, progress
         self.scored = target.scored.to(device)
         self.selection = None if target.selection is None else target.selection.to(device)
+        apart = target.reference_scored
+        self.reference_scored = self.scored if apart is None else apart.to(device)
 
     def choose(self, samples: torch.Tensor) -> Choice:
         return choose_sigma(
@@ -122,7 +124,7 @@ class _Bench:
         """Sigma is the reference's own on the validation rows, where there are any, even if one is given."""
         found = score(
             samples.to(self.device),
-            self.scored,
+            self.reference_scored,
             self.selection,
             grid=self.settings.grid,
             sigma=None if self.selection is not None else self.settings.sigma,
@@ -229,11 +231,13 @@ def _warnings(
     return said
 
 
-def _references(bench: _Bench, rows: torch.Tensor, count: int, warnings: list[str], notes: list[str]) -> References:
+def _references(
+    bench: _Bench, target: Target, rows: torch.Tensor, count: int, warnings: list[str], notes: list[str]
+) -> References:
     settings = bench.settings
     real = random_subset(rows, count, settings.seed)
     images = bench.reference(
-        real, "training images", f"{len(real):,} of {len(rows):,} real training examples, seed {settings.seed}"
+        real, "training images", f"{len(real):,} of {len(rows):,} {target.reference_origin}, seed {settings.seed}"
     )
     centroids, said = kmeans_centroids(rows, count, settings.cache, bench.progress)
     notes += said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -10,6 +10,9 @@ from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows, require_alike
 from gantool.evaluation.warnings import overlap, scaling
+
+# Rows of --data of which half can serve as references: with fewer, neither half says much.
+_HALVED_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Target:
     `scored` [N, D] are scored; `selection` [V, D] choose sigma; `reference` [R, D] serve as samples that are real, and
     for k-means. The three have no row in common by construction where they come from a data set's splits. `train`
     [T, D] are training rows, for the gap between them and the rows scored; `labels` [N] int64 are the classes of those.
-    `pixel_scaling` says in words what a value is.
+    `reference_scored` [N', D] score the references where they cannot be scored by all of `scored`;
+    `reference_origin` says in words what the reference rows are. `pixel_scaling` says in words what a value is.
     """
 
     dataset: str
@@ -32,6 +36,8 @@ class Target:
     warnings: tuple[str, ...] = ()
     labels: torch.Tensor | None = None
     train: torch.Tensor | None = None
+    reference_scored: torch.Tensor | None = None
+    reference_origin: str = "real training examples"
 
     @property
     def dimension(self) -> int:
@@ -76,8 +82,8 @@ def target_of_arrays(
 ) -> Target:
     """The user's own arrays: `data` is scored, the first rows of `validation` choose sigma, `train` gives references.
 
-    Without `train` the references come from the validation rows that do not choose sigma. Raises UsageError where the
-    arrays do not match, or where `validation` is `data` again.
+    Without `train` the references come from the validation rows that do not choose sigma, else from `data`. Raises
+    UsageError where the arrays do not match, or where `validation` is `data` again.
     """
     others = [rows for rows in (validation, train) if rows is not None]
     warnings: list[str] = []
@@ -87,19 +93,18 @@ def target_of_arrays(
     selection = validation.values[:validation_rows] if validation is not None else None
     if validation is not None and selection is not None:
         warnings += _require_apart(selection, validation.origin, data)
-    reference, notes = _reference_rows(validation, train, validation_rows) if references else (None, [])
-    return Target(
+    target = Target(
         dataset=data.name,
         split="data",
         scored=data.values,
         selection=selection,
-        reference=reference,
+        reference=None,
         pixel_scaling=data.scaling,
-        notes=tuple(notes),
         warnings=tuple(warnings),
         labels=data.labels,
         train=None if train is None else train.values,
     )
+    return _with_references(target, None if validation is None else validation.values[validation_rows:], references)
 
 
 def _require_apart(selection: torch.Tensor, origin: str, data: Rows) -> list[str]:
@@ -117,15 +122,23 @@ def _require_apart(selection: torch.Tensor, origin: str, data: Rows) -> list[str
     ]
 
 
-def _reference_rows(
-    validation: Rows | None, train: Rows | None, validation_rows: int
-) -> tuple[torch.Tensor | None, list[str]]:
-    if train is not None:
-        return train.values, []
-    rest = validation.values[validation_rows:] if validation is not None else None
-    if rest is not None and len(rest):
-        return rest, [
-            f"The references come from the {len(rest):,} validation rows that do not choose sigma; give --train-data "
-            f"for training rows."
-        ]
-    return None, ["There are no references: give --train-data FILE with training rows to see them beside the score."]
+def _with_references(target: Target, rest: torch.Tensor | None, wanted: bool) -> Target:
+    """Training rows are the references, else the `rest` of the validation rows, else every second row of --data."""
+    notes = [*target.notes]
+    if target.train is None:
+        notes.append("No --train-data FILE was given: whether the samples are memorised training rows cannot be seen.")
+    if wanted and target.train is not None:
+        target = replace(target, reference=target.train)
+    elif wanted and rest is not None and len(rest):
+        notes.append(f"The references come from the {len(rest):,} validation rows that do not choose sigma.")
+        target = replace(target, reference=rest, reference_origin="validation rows")
+    elif wanted and len(target.scored) >= _HALVED_ROWS:
+        even, odd = target.scored[0::2], target.scored[1::2]
+        notes.append(
+            f"The references are made of every second row of --data ({len(odd):,}) and scored by the others; give "
+            f"--train-data for references at the score's own number of samples."
+        )
+        target = replace(target, reference=odd, reference_scored=even, reference_origin="rows of --data")
+    elif wanted:
+        notes.append("There are no references: give --train-data FILE with training rows to see them beside the score.")
+    return replace(target, notes=tuple(notes))

@@ -54,7 +54,7 @@ def uncertainties(
             "training seed",
             "which initial weights and batches the training draws",
             None,
-            "not covered: this is one training; score several seeds",
+            "not covered: this is one training; score runs of several seeds",
         ),
     )
 

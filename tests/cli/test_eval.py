@@ -103,6 +103,10 @@ def test_people_see_score_curve_references_and_sentences(digits_run: Run) -> Non
         "Parzen estimate at N = 400 and σ = ",
         "not the likelihood; only comparable at equal N, σ protocol and pixel scale (bytes / 16)",
         "it leaves out the samples drawn, the choice of σ and the training seed",
+        "samples drawn: ±",
+        "training seed: not covered",
+        "training rows score",
+        "σ refined",
         "Warning: 400 samples are fewer than the protocol's 10,000",
         "evaluations.jsonl",
     ):
@@ -118,6 +122,57 @@ def test_arrays_are_scored_with_references(files: dict[str, Path]) -> None:
     # The samples are the truth: two draws of one cloud differ by their own error.
     gap = payload["log_likelihood"] - payload["references"]["training_images"]["log_likelihood"]
     assert abs(gap) < 3 * payload["standard_error"]
+
+
+def test_two_arrays_suffice_for_everything_but_the_training_rows(files: dict[str, Path]) -> None:
+    payload = answer(*options(files, "samples", "data"), "--sigma-search")
+    assert payload["measure"] == "parzen"
+    assert (payload["sigma_source"], payload["validation_size"]) == ("leave-one-out", 400)
+    assert payload["refined"].keys() == {"sigma", "log_likelihood", "standard_error", "validation_log_likelihood"}
+    assert payload["sample_curve"][-1]["num_samples"] == 400
+    assert {source["name"] for source in payload["uncertainties"]} >= {"rows scored", "samples drawn", "training seed"}
+    images, kmeans = (payload["references"][name] for name in ("training_images", "kmeans_centroids"))
+    assert (images["num_samples"], kmeans["num_samples"]) == (200, 100)
+    assert images["how"].startswith("200 of 200 rows of --data")
+    # The samples are the truth, so that half of the data score them alike but for their number.
+    assert images["log_likelihood"] == pytest.approx(payload["log_likelihood"], abs=0.1)
+    assert payload["train_gap"] is None
+    assert any("--train-data" in said for said in payload["notes"])
+    result = call(*options(files, "samples", "data"))
+    assert "chosen by leave-one-out on the samples" in result.stderr
+    assert "nats on 400 samples, left out" in result.stderr
+
+
+def test_training_rows_show_the_gap(files: dict[str, Path]) -> None:
+    arguments = options(files, "samples", "data", "validation", "train-data")
+    gap = answer(*arguments, "--no-references")["train_gap"]
+    assert gap["rows"] == 400
+    assert abs(gap["gap"]) < 4 * gap["standard_error"]
+    result = call(*arguments, "--no-references")
+    assert "400 training rows score" in result.stderr
+
+
+def test_no_refine_leaves_the_refined_row_out(files: dict[str, Path]) -> None:
+    arguments = options(files, "samples", "data", "validation")
+    assert "these samples, σ refined" in call(*arguments).stderr
+    assert answer(*arguments, "--no-refine")["refined"] is None
+    assert "σ refined" not in call(*arguments, "--no-refine").stderr
+
+
+def test_labels_give_class_scores(files: dict[str, Path], tmp_path: Path) -> None:
+    names: list[object] = []
+    for name, member in (("samples", "samples"), ("data", "test")):
+        rows = np.load(files[name])
+        np.savez(tmp_path / f"{name}.npz", **{member: rows, "labels": (rows[:, 0] > 0).astype(np.int64)})
+        names += [f"--{name}", tmp_path / f"{name}.npz"]
+    payload = answer(*names, "--no-references")
+    assert [score["label"] for score in payload["per_class"]] == [0, 1]
+    conditional = payload["class_conditional"]
+    # Half of the samples share each row's density, and the other half lay elsewhere: log 2 more.
+    assert conditional["log_likelihood"] == pytest.approx(payload["log_likelihood"] + np.log(2), abs=0.2)
+    result = call(*names, "--no-references")
+    assert "nats by its own samples" in result.stderr
+    assert "By the samples of its own class each row scores" in result.stderr
 
 
 def test_the_test_rows_never_move_sigma(files: dict[str, Path], tmp_path: Path) -> None:

@@ -112,18 +112,30 @@ def test_references_else_come_from_validation_rows_that_do_not_choose_sigma() ->
     assert target.selection is not None
     assert target.reference is not None
     assert torch.equal(torch.cat([target.selection, target.reference]), validation.values)
-    assert "30 validation rows" in target.notes[0]
+    assert "30 validation rows" in target.notes[1]
 
 
 @pytest.mark.parametrize("validation", [None, rows_of(20, "--validation", seed=1)])
-def test_references_else_are_left_out_and_that_is_said(validation: Rows | None) -> None:
-    target = target_of_arrays(rows_of(50, "--data", 0), validation, None, 20, references=True)
+def test_references_else_are_half_of_the_rows_scored_and_scored_by_the_other(validation: Rows | None) -> None:
+    data = rows_of(101, "--data", 0)
+    target = target_of_arrays(data, validation, None, 20, references=True)
+    assert target.reference is not None
+    assert target.reference_scored is not None
+    both = torch.cat([target.reference, target.reference_scored])
+    assert torch.equal(both.sort(dim=0).values, data.values.sort(dim=0).values)
+    assert target.scored is data.values
+    assert "every second row of --data (50)" in target.notes[1]
+
+
+def test_references_of_few_rows_are_left_out_and_that_is_said() -> None:
+    target = target_of_arrays(rows_of(50, "--data", 0), None, None, 20, references=True)
     assert target.reference is None
-    assert "--train-data" in target.notes[0]
+    assert "cannot be seen" in target.notes[0]
+    assert "There are no references: give --train-data" in target.notes[1]
 
 
 def test_references_that_are_not_wanted_need_no_word() -> None:
-    target = target_of_arrays(rows_of(50, "--data", 0), None, None, 20, references=False)
+    target = target_of_arrays(rows_of(50, "--data", 0), None, rows_of(50, "--train-data", 2), 20, references=False)
     assert (target.reference, target.notes, target.warnings) == (None, (), ())
 
 
