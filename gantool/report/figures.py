@@ -1,14 +1,13 @@
-"""Curves as SVG, drawn with matplotlib once for a light page and once for a dark one. Equal data give equal bytes."""
+"""The charts of a report: σ, N, classes, modes, and training."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from gantool.report.drawing import Picture, Theme, plain_ticks, render
 from gantool.report.material import is_number
 
 if TYPE_CHECKING:
@@ -19,32 +18,6 @@ EQUILIBRIUM_VALUE = -math.log(4.0)
 
 # A curve of more lines than this is drawn through the means of equal stretches: an SVG point costs 20 bytes.
 _MOST_POINTS = 400
-_SIZE = (4.4, 2.9)  # inches; an SVG scales to its box, this sets how large text is beside the curve
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image of the page. `alt` says in words what it shows; `dark` is the same for a dark page, or None."""
-
-    title: str
-    alt: str
-    caption: str
-    media_type: str
-    light: bytes
-    dark: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours that can be told apart without colour vision (after Okabe and Ito), on the page's paper."""
-
-    ink: str
-    grid: str
-    series: tuple[str, ...]
-
-
-LIGHT = Theme("#1f2328", "#d9dee3", ("#0063a6", "#c8511b", "#00805a", "#7a3e9d", "#5b6570"))
-DARK = Theme("#e6e9ec", "#3b434b", ("#6cb6ff", "#ff9d5c", "#4cc795", "#d2a8ff", "#a7b0b9"))
 
 
 def sigma_figure(record: dict[str, Any]) -> Picture | None:
@@ -76,7 +49,7 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
         low = max(min(values), best - 3.0 * (best - median(values)))
         high = max([best, score, *(mark[2] for mark in marks)])
         axes.set_ylim(low - 0.05 * (high - low or 1.0), high + 0.08 * (high - low or 1.0))
-        _sigma_ticks(axes)
+        plain_ticks(axes)
         axes.set_xlabel("σ, in the data's units")
         axes.set_ylabel("nats")
 
@@ -104,7 +77,7 @@ def sample_count_figure(record: dict[str, Any]) -> Picture | None:
     def draw(axes: Axes, theme: Theme) -> None:
         axes.set_xscale("log")
         axes.errorbar(counts, scores, errors, fmt="o-", ms=3.5, capsize=2.5, color=theme.series[0])
-        _sigma_ticks(axes)
+        plain_ticks(axes)
         axes.set_xlabel("N, the number of samples")
         axes.set_ylabel("nats")
 
@@ -134,6 +107,26 @@ def class_figure(record: dict[str, Any]) -> Picture | None:
     told = ", ".join(f"{label}: {score:,.1f}" for label, score in zip(labels, scores, strict=True))
     alt = f"Bar chart of the log-likelihood of the rows of each class, in nats. {told}."
     return render("Classes differ", alt, "The mean over the rows of each class, under all samples.", draw)
+
+
+def modes_figure(record: dict[str, Any]) -> Picture | None:
+    """The share of the samples in each mode, with the data's own as a mark."""
+    modes = record.get("modes") or {}
+    counts, expected, names = (modes.get(key) or [] for key in ("counts", "expected_shares", "modes"))
+    if not counts or len(counts) != len(expected) or len(counts) != len(names) or sum(counts) == 0:
+        return None
+    shares = [count / sum(counts) for count in counts]
+    labels = [str(name) for name in names]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.bar(labels, shares, color=theme.series[0], width=0.7, label="samples")
+        axes.plot(labels, expected, "D", ms=5, color=theme.series[1], label="data")
+        axes.set_xlabel("mode")
+        axes.set_ylabel("share")
+
+    told = ", ".join(f"{label}: {share:.1%}" for label, share in zip(labels, shares, strict=True))
+    alt = f"Bar chart of the share of samples in each mode, with the data's share marked. {told}."
+    return render("Modes", alt, "How often each mode occurs among the samples, and among the data.", draw)
 
 
 def training_figures(metrics: list[dict[str, Any]]) -> list[Picture]:
@@ -187,53 +180,6 @@ def _curves(
     alt = f"Line chart over training: {'; '.join(told)}." + (f" A dashed line marks {level[1]}." if level else "")
     caption = f"Each point is the mean of {stretch} logged lines." if stretch > 1 else ""
     return render(title, alt, caption, draw)
-
-
-def render(title: str, alt: str, caption: str, draw: Callable[[Axes, Theme], None]) -> Picture:
-    """Draws the same chart in both themes."""
-    return Picture(title, alt, caption, "image/svg+xml", _svg(draw, LIGHT, title), _svg(draw, DARK, title))
-
-
-def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    style: Any = {  # matplotlib's own type lists some three hundred keys
-        "svg.fonttype": "none",  # letters stay text: small, and sharp in the reader's own font
-        "svg.hashsalt": salt,  # otherwise random identifiers would make equal reports differ
-        "font.size": 10.0,
-        "axes.grid": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.unicode_minus": True,
-        "grid.color": theme.grid,
-        "axes.edgecolor": theme.grid,
-        "text.color": theme.ink,
-        "axes.labelcolor": theme.ink,
-        "xtick.color": theme.ink,
-        "ytick.color": theme.ink,
-        "legend.frameon": False,
-    }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_axisbelow(True)
-        draw(axes, theme)
-        handles, _ = axes.get_legend_handles_labels()
-        if handles:
-            figure.legend(loc="outside upper left", ncols=2, fontsize=9, columnspacing=1.0, handlelength=1.5)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return file.getvalue()
-
-
-def _sigma_ticks(axes: Axes) -> None:
-    """Plain numbers at 1, 2 and 5 on a logarithmic axis."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _points(record: dict[str, Any], curve: str, x: str, y: str) -> list[tuple[float, float]]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from gantool.report.figures import Picture
+from gantool.report.drawing import Picture
 from gantool.report.material import is_number
 
 # What number() and nats() write, and intervals of those.
-_NUMBER = re.compile(r"–|[−+]?\d[\d,.]*(e[−+]?\d+)?( to [−+]?\d[\d,.]*)?")
+_NUMBER = re.compile(r"–|[−+]?\d[\d,.]*(e[−+]?\d+)?%?( to [−+]?\d[\d,.]*)?")
 
 
 class Markup(str):
@@ -88,7 +88,8 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if is_number(value):
-        return (f"{value:,}" if isinstance(value, int) else f"{value:,.4g}").replace("-", "−")
+        whole = isinstance(value, int) or abs(value) >= 10_000
+        return (f"{value:,.0f}" if whole else f"{value:.4g}").replace("-", "−")
     return str(value)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gantool.report.markup import Markup, join, number, table, tables, tag
+from gantool.report.diversity import diversity_table
+from gantool.report.figures import modes_figure
+from gantool.report.markup import Markup, figure, fold, join, number, table, tables, tag
 
 # Longer lists of numbers are curves or histograms and no table.
 _LONGEST_LIST = 12
@@ -17,7 +19,10 @@ _TOLD = frozenset(
 
 
 def measure_tables(record: dict[str, Any]) -> Markup:
-    """The verdict, what the record says in words, and every number; those of a `reference` beside the samples'."""
+    """The verdict, what the record says in words, and every number; those of a `reference` beside the samples'.
+
+    Of diversity the known figures come first, and all the others are folded away.
+    """
     parts: list[object] = []
     if verdict := _words(record.get("verdict")):
         parts.append(tag("p", verdict, class_="verdict"))
@@ -26,7 +31,11 @@ def measure_tables(record: dict[str, Any]) -> Markup:
     parts += [tag("p", _sentence(text), class_="quiet") for text in sentences]
     counted = record.get("num_samples")
     title = f"N = {number(counted)} samples" if counted is not None else "Figures"
-    return join([*parts, tables(plain_tables(title, told))])
+    everything = tables(plain_tables(title, told))
+    if record.get("measure") == "diversity" and (known := diversity_table(record)):
+        charts = [figure(chart) for chart in (modes_figure(record),) if chart is not None]
+        return join([*parts, tables([known, *charts]), fold("All figures", everything)])
+    return join([*parts, everything])
 
 
 def plain_tables(title: str, tree: dict[str, Any]) -> list[Markup]:

@@ -10,7 +10,8 @@ import gantool
 from gantool.errors import UsageError
 from gantool.files import replacing
 from gantool.report.comparison import configuration, configuration_differences, refusals
-from gantool.report.figures import Picture, class_figure, sample_count_figure, sigma_figure, training_figures
+from gantool.report.drawing import Picture
+from gantool.report.figures import class_figure, sample_count_figure, sigma_figure, training_figures
 from gantool.report.markup import Markup, figure, fold, join, nats, number, table, tag
 from gantool.report.material import MEASURES, Material, collect
 from gantool.report.measures import measure_tables

@@ -13,7 +13,7 @@ from gantool.data import Dataset, load_dataset
 from gantool.data.registry import find_entry
 from gantool.errors import GantoolError, UsageError
 from gantool.models import Generator
-from gantool.report.figures import Picture
+from gantool.report.drawing import Picture
 from gantool.report.material import Material, Missing
 from gantool.sampling import generate, interpolate, nearest_training
 

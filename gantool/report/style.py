@@ -38,12 +38,14 @@ figure.pixels img { width: auto; max-width: 100%; border-radius: .25rem; backgro
 .verdict { font-weight: 600; }
 .tables { display: flex; flex-wrap: wrap; gap: 0 3rem; }
 .table { max-width: 100%; min-width: 0; }
+.tables > figure { flex: 1 1 20rem; max-width: 26rem; margin: .75rem 0; }
 .scroll { overflow-x: auto; margin: .25rem 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .caption { margin: .75rem 0 0; }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; }
 tbody th { font-weight: 400; min-width: 8.5rem; }
+td:not(.num):not(:empty) { min-width: 6rem; }
 thead th { font-weight: 600; white-space: nowrap; }
 .num { text-align: right; white-space: nowrap; }
 .strong th, .strong td { font-weight: 700; }

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from report.conftest import METRICS, SIGMAS, parzen_record
 
-from gantool.report.figures import Picture, sample_count_figure, sigma_figure, training_figures
+from gantool.report.drawing import Picture
+from gantool.report.figures import modes_figure, sample_count_figure, sigma_figure, training_figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -80,6 +81,15 @@ def test_the_score_over_the_number_of_samples() -> None:
     assert "-44.0 nats with 500 samples, -31.2 with 10,000" in picture.alt
     assert sample_count_figure(parzen_record(sample_curve=None)) is None
     assert sample_count_figure({}) is None
+
+
+def test_modes_are_shares_beside_the_datas() -> None:
+    modes = {"modes": [0, 1, 2], "counts": [30, 10, 0], "expected_shares": [0.5, 0.25, 0.25]}
+    picture = drawn(modes_figure({"modes": modes}))
+    assert picture.alt.endswith("0: 75.0%, 1: 25.0%, 2: 0.0%.")
+    assert {"samples", "data"} <= texts(picture.light)
+    assert modes_figure({"modes": modes | {"counts": [1, 2]}}) is None
+    assert modes_figure({"modes": None}) is None
 
 
 def test_training_has_a_chart_for_every_number_that_was_logged() -> None:

@@ -44,8 +44,11 @@ def test_scores_stand_in_the_table_with_what_they_depend_on(full_page: tuple[Pat
 
 def test_any_other_measure_is_told_by_its_numbers(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
-    assert ["duplicates: near rate", "0.4321"] in document.tables["N = 1,000 samples"]
-    assert document.tables["modes"] == [["label", "share"], ["3", "0.9"]]
+    rows = document.tables["N = 1,000 samples"]
+    assert ["near another sample", "43.2%", "1.0%"] in rows
+    assert ["modes captured", "2", "–"] in rows
+    assert ["duplicates: near share", "0.4321"] in rows
+    assert document.tables["found"] == [["label", "share"], ["3", "0.9"]]
     assert document.tables["N = 2,000 samples"] == [
         ["quantity", "samples", "reference"],
         ["frechet", "12.62", "0.25"],
@@ -87,7 +90,7 @@ def test_the_reader_of_pages_sees_a_broken_one() -> None:
 def test_nothing_outside_the_file_is_named(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
     images = document.attributes("img")
-    assert len(images) == 3 + 2 * 7
+    assert len(images) == 3 + 2 * 8
     assert all(
         (image["src"] or "").startswith(("data:image/png;base64,", "data:image/svg+xml;base64,")) for image in images
     )

@@ -1,0 +1,85 @@
+"""A chart as SVG, drawn with matplotlib once for a light page and once for a dark one. Equal data give equal bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SIZE = (4.4, 2.9)  # inches; an SVG scales to its box, this sets how large text is beside the curve
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the page. `alt` says in words what it shows; `dark` is the same for a dark page, or None."""
+
+    title: str
+    alt: str
+    caption: str
+    media_type: str
+    light: bytes
+    dark: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours that can be told apart without colour vision (after Okabe and Ito), on the page's paper."""
+
+    ink: str
+    grid: str
+    series: tuple[str, ...]
+
+
+LIGHT = Theme("#1f2328", "#d9dee3", ("#0063a6", "#c8511b", "#00805a", "#7a3e9d", "#5b6570"))
+DARK = Theme("#e6e9ec", "#3b434b", ("#6cb6ff", "#ff9d5c", "#4cc795", "#d2a8ff", "#a7b0b9"))
+
+
+def render(title: str, alt: str, caption: str, draw: Callable[[Axes, Theme], None]) -> Picture:
+    """Draws the same chart in both themes."""
+    return Picture(title, alt, caption, "image/svg+xml", _svg(draw, LIGHT, title), _svg(draw, DARK, title))
+
+
+def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style: Any = {  # matplotlib's own type lists some three hundred keys
+        "svg.fonttype": "none",  # letters stay text: small, and sharp in the reader's own font
+        "svg.hashsalt": salt,  # otherwise random identifiers would make equal reports differ
+        "font.size": 10.0,
+        "axes.grid": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": True,
+        "grid.color": theme.grid,
+        "axes.edgecolor": theme.grid,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+        "legend.frameon": False,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_axisbelow(True)
+        draw(axes, theme)
+        handles, _ = axes.get_legend_handles_labels()
+        if handles:
+            figure.legend(loc="outside upper left", ncols=2, fontsize=9, columnspacing=1.0, handlelength=1.5)
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5 on a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
