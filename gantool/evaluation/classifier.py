@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class Classifier:
     `accuracy` is the share of the validation rows that it labels rightly; `about` says in a sentence what it is.
     """
 
-    network: nn.Module
+    network: _Network
     dimension: int
     classes: tuple[int, ...]
     accuracy: float
@@ -97,21 +97,19 @@ class Classifier:
 
     def probabilities(self, rows: Tensor) -> Tensor:
         """Rows [N, D] → the probability of each class [N, K] float32."""
-        return torch.cat([self.network(part).softmax(dim=1) for part in self._parts(rows)])
+        return self._apply(lambda part: self.network(part).softmax(dim=1), rows)
 
     def features(self, rows: Tensor) -> Tensor:
         """Rows [N, D] → the last hidden layer [N, F] float32, F = 64; of mean square 1 on training rows."""
-        network = self.network
-        assert isinstance(network, _Network)
-        return torch.cat([network.hidden(part) / network.feature_scale for part in self._parts(rows)])
+        return self._apply(lambda part: self.network.hidden(part) / self.network.feature_scale, rows)
 
-    def _parts(self, rows: Tensor) -> Iterator[Tensor]:
+    def _apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         if rows.ndim != 2 or rows.shape[1] != self.dimension:
             raise UsageError(
                 f"The classifier takes rows of {self.dimension} values, but these have the shape {list(rows.shape)}."
             )
-        with torch.inference_mode():
-            yield from torch.split(rows.detach().float().cpu(), _ROWS_AT_ONCE)
+        with torch.no_grad():
+            return torch.cat([function(part) for part in torch.split(rows.detach().float().cpu(), _ROWS_AT_ONCE)])
 
 
 def train_classifier(
@@ -120,13 +118,16 @@ def train_classifier(
     """A classifier of the data set's labels, trained on its training rows; its accuracy is of the validation rows.
 
     The weights are kept under `cache` (None: not kept), by a hash of rows, labels, settings and seed; a file there that
-    is damaged is replaced, and `notes` says so. MNIST takes about 20 s the first time. Raises UsageError where the
+    is damaged is replaced, and `notes` says so. MNIST takes about 25 s the first time. Raises UsageError where the
     training or validation rows have no labels, or where there are fewer than two classes.
     """
     train, validation = _labelled(dataset, "train"), _labelled(dataset, "validation")
     classes = tuple(torch.unique(train[1]).tolist())
     if len(classes) < 2:
-        raise UsageError(f"The training rows of {dataset.name} are all of one class: there is nothing to tell apart.")
+        raise UsageError(
+            f"The training rows of {dataset.name} are all of one class, and a classifier needs two: give other labels, or "
+            f"choose a measure that needs none."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
         network = _Network(dataset.shape, len(classes))
