@@ -125,8 +125,8 @@ def train_classifier(
     classes = tuple(torch.unique(train[1]).tolist())
     if len(classes) < 2:
         raise UsageError(
-            f"The training rows of {dataset.name} are all of one class, and a classifier needs two: give other labels, or "
-            f"choose a measure that needs none."
+            f"The training rows of {dataset.name} are all of one class, and a classifier needs two: give other "
+            f"labels, or choose a measure that needs none."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
