@@ -158,7 +158,8 @@ class TrainingConfig:
     `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd), fused
     (written by hand, fully connected networks on the CPU) or auto (fused where it can be).
     Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch. The newest
-    `keep_checkpoints` checkpoints are kept; 0 keeps them all.
+    `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every` epochs the samples are looked at, for
+    collapse and for the log-likelihood of validation rows; 0 never looks.
     """
 
     order: UpdateOrder = "alternating"
@@ -174,6 +175,7 @@ class TrainingConfig:
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
+    watch_every: int = 1
     keep_checkpoints: int = 3
 
     def __post_init__(self) -> None:
@@ -184,7 +186,7 @@ class TrainingConfig:
         _require_number(self.blend, "training.blend", "from 0 to 1", 0.0, 1.0)
         for name in ("k", "batch_size", "epochs", "log_every"):
             _require_count(getattr(self, name), f"training.{name}")
-        for name in ("seed", "sample_every", "checkpoint_every", "keep_checkpoints"):
+        for name in ("seed", "sample_every", "checkpoint_every", "watch_every", "keep_checkpoints"):
             _require_count(getattr(self, name), f"training.{name}", least=0)
         _require(self.seed < 2**63, "training.seed", "below 2^63", self.seed)
         if self.steps is not None:

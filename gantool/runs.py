@@ -118,6 +118,7 @@ class Run:
     def write_status(self, state: str, step: int, total_steps: int, reason: str | None = None) -> None:
         """Records where the run stands: state is running, finished, stopped or failed."""
         status = {"state": state, "step": step, "total_steps": total_steps, "reason": reason}
+        status["alarms_raised"] = [{"step": alarm["step"], "kind": alarm["kind"]} for alarm in self.alarms()]
         write_json(self.path / "status.json", status | {"process": os.getpid(), "host": socket.gethostname()})
 
     def status(self) -> dict[str, Any]:
@@ -135,6 +136,14 @@ class Run:
         if status["state"] != "running" or status["process"] == os.getpid():
             return False
         return status["host"] != socket.gethostname() or _is_alive(status["process"])
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """The alarms that training raised: step, epoch, kind and sentence of each, oldest first."""
+        return [
+            {"step": line["step"], "epoch": line["epoch"], **alarm}
+            for line in read_json_lines(self.metrics)
+            for alarm in line.get("alarms", ())
+        ]
 
     def append_score(self, score: dict[str, Any]) -> None:
         """Records an evaluation as a line of evaluations.jsonl."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from gantool.training.metrics import Record
+    from gantool.training.metrics import Look, Record
 
 PLAIN_INTERVAL = 5.0  # seconds between plain lines: a log, not a flood
 
@@ -24,6 +24,7 @@ class Display:
     def __init__(self, console: Console, total_steps: int, start_step: int = 0) -> None:
         self.console, self.total_steps = console, total_steps
         self.last_line = float("-inf")
+        self.last_look = ""
         self.progress = Progress(
             TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         )
@@ -43,11 +44,21 @@ class Display:
 
     def on_record(self, record: Record) -> None:
         self.progress.update(self.task, completed=record.step)
+        if record.look:
+            self.last_look = _look_line(record.step, record.look)
+        for alarm in record.alarms:
+            self.console.print(
+                f"ALARM at step {record.step:,}: {alarm.sentence}", markup=False, style="bold red", soft_wrap=True
+            )
         if self.live:
-            self.live.update(Group(_figures(record), self.progress))
+            look = [self.last_look] if self.last_look else []
+            self.live.update(Group(_figures(record), *look, self.progress))
         elif time.monotonic() - self.last_line >= PLAIN_INTERVAL or record.step == self.total_steps:
             self.last_line = time.monotonic()
             self.console.print(_line(record, self.total_steps), markup=False, soft_wrap=True)
+            if self.last_look:
+                self.console.print(self.last_look, markup=False, soft_wrap=True)
+                self.last_look = ""
 
     def on_samples(self, step: int, sheet: Path) -> None:
         """Sheets are many and speak for themselves; the closing lines say where they are."""
@@ -63,6 +74,15 @@ def _line(record: Record, total_steps: int) -> str:
         f"D(x) {record.real_probability:.2f}  D(G(z)) {record.fake_probability:.2f}  "
         f"{record.images_per_second:,.0f} images/s"
     )
+
+
+def _look_line(step: int, look: Look) -> str:
+    """The last look at the samples; on a terminal it stays until the next one."""
+    score, distinct = look.collapse_score, look.distinct_samples
+    line = f"  samples at step {step}: about {distinct:,.0f} differ (collapse score {score:.2f})"
+    if look.validation_log_likelihood is None or look.validation_sigma is None:
+        return line
+    return f"{line}, validation {look.validation_log_likelihood:,.1f} nats (Parzen, σ {look.validation_sigma:.3g})"
 
 
 def _figures(record: Record) -> Table:

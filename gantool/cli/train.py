@@ -232,6 +232,15 @@ def _report(outcome: Outcome, console: Console, json_output: bool) -> None:
     if json_output:
         print_json(outcome.to_dict())
     run = outcome.run
+    alarms = run.alarms()
+    if alarms:
+        first = alarms[0]
+        console.print(
+            f"Alarms raised: {len(alarms)}; the first at step {first['step']:,}: {first['sentence']}",
+            markup=False,
+            style="bold red",
+            soft_wrap=True,
+        )
     if outcome.signal_number is None:
         console.print(f"Done: {outcome.step:,} steps in {run.path}, {outcome.step_impl}.", markup=False, soft_wrap=True)
         console.print(

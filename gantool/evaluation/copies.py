@@ -93,6 +93,11 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
     )
 
 
+def excess_share(near: float, real: float) -> float:
+    """The share of samples with a near-duplicate beyond the share that real rows have: 0 like those, 1 all of them."""
+    return max(0.0, near - real) / (1.0 - real) if real < 1 else 0.0
+
+
 def birthday_batch(pairs: int, count: int) -> float | None:
     """The batch size s at which a near pair occurs with probability 1/2; None where no pair is near.
 

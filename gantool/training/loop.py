@@ -11,6 +11,7 @@ from gantool.checkpoint import prune_checkpoints
 from gantool.config import TrainingConfig
 from gantool.runs import Run
 from gantool.training.divergence import Diverged, DivergenceWatch
+from gantool.training.health import Health
 from gantool.training.metrics import Record, append_record, build_record, measure
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState
@@ -34,6 +35,7 @@ def train(
     draw_sheet: Callable[[int], Path],
     observer: Observer,
     stop_requested: Callable[[], bool],
+    health: Health | None = None,
     seconds_before: float = 0.0,
 ) -> bool:
     """Plays until the configured number of iterations; True when it got there, False when it was asked to stop.
@@ -62,6 +64,7 @@ def train(
             record = build_record(
                 state.step, epoch, rates, figures, images, now - last_time, seconds_before + now - started
             )
+            record = health.see(record) if health else record
             append_record(run.metrics, record)
             observer.on_record(record)
             last_time, last_step = now, state.step

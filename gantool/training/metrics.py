@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,38 @@ from gantool.training.schedules import Rates
 
 
 @dataclass(frozen=True)
+class Look:
+    """What one look at the samples saw (see :mod:`gantool.training.health`).
+
+    `distinct_samples` is the effective number of different samples among 1,000, the inverse of the chance that two
+    draws are near-duplicates (closer than the 1 % quantile of real rows' distances to their nearest other row).
+    `collapse_score` is 1 − ln(that) / ln(the same of real rows): 0 for real rows, 1 for one sample over and over.
+    `validation_log_likelihood` is a Parzen estimate in nats from 1,000 samples, a tenth of the protocol's, so that it
+    compares with other looks alone; None without validation rows.
+    """
+
+    collapse_score: float
+    distinct_samples: float
+    validation_log_likelihood: float | None
+    validation_sigma: float | None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that went wrong, said once when it begins."""
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Record:
     """One line. Losses, `value` and the means of D are of the batch at `step`, in training mode (dropout on).
 
     value is V(D, G) in nats, real_probability the mean of D(x), fake_probability that of D(G(z)).
     `images_per_second` counts the training images that the discriminator saw since the line before.
+
+    `look` and the `alarms` that it raised are there once every few epochs.
     """
 
     step: int
@@ -34,6 +62,19 @@ class Record:
     momentum: float
     images_per_second: float
     seconds: float
+    look: Look | None = None
+    alarms: tuple[Alarm, ...] = ()
+
+    def figures(self) -> dict[str, float]:
+        """Every number, those of the look included, and none that it does not have."""
+        own = {name: value for name, value in vars(self).items() if name not in ("look", "alarms")}
+        seen = vars(self.look) if self.look else {}
+        return own | {name: value for name, value in seen.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line of metrics.jsonl."""
+        alarms = [asdict(alarm) for alarm in self.alarms]
+        return {**self.figures(), "alarms": alarms} if alarms else self.figures()
 
 
 def measure(iteration: Iteration) -> dict[str, float]:
@@ -59,7 +100,11 @@ def build_record(
     return Record(
         step=step,
         epoch=epoch,
-        **figures,
+        discriminator_loss=figures["discriminator_loss"],
+        generator_loss=figures["generator_loss"],
+        value=figures["value"],
+        real_probability=figures["real_probability"],
+        fake_probability=figures["fake_probability"],
         learning_rate=rates.learning_rate,
         momentum=rates.momentum,
         images_per_second=speed,
@@ -69,7 +114,7 @@ def build_record(
 
 def append_record(path: Path, record: Record) -> None:
     """Adds a line to metrics.jsonl. ValueError for a figure that is not finite."""
-    line = json.dumps(asdict(record), allow_nan=False)
+    line = json.dumps(record.to_dict(), allow_nan=False)
     with path.open("a", encoding="utf-8") as stream:
         stream.write(line + "\n")
 
@@ -83,3 +128,8 @@ def truncate_records(path: Path, step: int, interval: int) -> float:
     with replacing(path) as partial:
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     return float(kept[-1]["seconds"]) if kept else 0.0
+
+
+def read_distinct_samples(path: Path) -> list[float]:
+    """The effective numbers of samples at the looks that metrics.jsonl holds, oldest first."""
+    return [float(line["distinct_samples"]) for line in read_json_lines(path) if "distinct_samples" in line]

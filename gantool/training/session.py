@@ -18,8 +18,9 @@ from gantool.plotting import sheet
 from gantool.runs import DataFacts, Run, create_run
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
+from gantool.training.health import Health
 from gantool.training.loop import Observer, total_steps, train
-from gantool.training.metrics import truncate_records
+from gantool.training.metrics import read_distinct_samples, truncate_records
 from gantool.training.signals import stop_on_signal
 from gantool.training.state import TrainingState, build_state
 from gantool.training.step import Step, build_step
@@ -45,6 +46,7 @@ class Outcome:
             "step": self.step,
             "total_steps": self.total_steps,
             "step_impl": self.step_impl,
+            "alarms": self.run.alarms(),
             "metrics": str(self.run.metrics),
             "samples": str(self.run.samples),
         }
@@ -120,12 +122,20 @@ def _play(
     run.write_status("running", state.step, total)
     try:
         with stop_on_signal() as stop:
-            done = train(run, state, step, _sheet_drawer(run, state, dataset), observer, stop, seconds_before)
+            draw_sheet, health = _sheet_drawer(run, state, dataset), _health(run, state, dataset)
+            done = train(run, state, step, draw_sheet, observer, stop, health, seconds_before)
     except GantoolError as error:
         run.write_status("failed", state.step, total, str(error))
         raise
     run.write_status("finished" if done else "stopped", state.step, total)
     return Outcome(run, state.step, total, None if done else stop.signal_number, step.about)
+
+
+def _health(run: Run, state: TrainingState, dataset: Dataset) -> Health | None:
+    """What looks at the samples, unless `training.watch_every` is 0 or one row leaves nothing to compare with."""
+    if run.config.training.watch_every == 0 or len(dataset.train) < 2:
+        return None
+    return Health(run.config, dataset, state, read_distinct_samples(run.metrics))
 
 
 def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[[int], Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ class TensorBoardObserver:
         self.writer = SummaryWriter(str(folder))
 
     def on_record(self, record: Record) -> None:
-        for name, value in asdict(record).items():
+        for name, value in record.figures().items():
             if name != "step":
                 self.writer.add_scalar(name, value, record.step)
         self.writer.flush()
