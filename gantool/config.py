@@ -155,8 +155,8 @@ class TrainingConfig:
 
     `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`,
     when set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
-    `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd), fused
-    (written by hand, fully connected networks on the CPU) or auto (fused where it can be).
+    `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd),
+    fused (written by hand, fully connected networks on the CPU) or auto (fused where it can be).
     Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch. The newest
     `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every` epochs the samples are looked at, for
     collapse and for the log-likelihood of validation rows; 0 never looks.
