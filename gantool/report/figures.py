@@ -8,6 +8,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from gantool.report.drawing import Picture, Theme, plain_ticks, render
+from gantool.report.markup import nats
 from gantool.report.material import is_number
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
         if is_number(refined.get("sigma")) and is_number(refined.get("validation_log_likelihood")):
             place = ([refined["sigma"]], [refined["validation_log_likelihood"]])
             axes.plot(*place, "*", ms=11, color=theme.series[3], label=f"refined σ = {refined['sigma']:.4g}")
-        axes.plot([sigma], [score], "s", ms=5, color=theme.series[1], label=f"{rows} rows, {score:,.1f}")
+        axes.plot([sigma], [score], "s", ms=5, color=theme.series[1], label=f"{rows} rows, {nats(score)}")
         for (name, at, height, _), marker in zip(marks, "Dv", strict=False):
-            axes.plot([at], [height], marker, ms=6, color=theme.series[2], label=f"{name}, {height:,.1f}")
+            axes.plot([at], [height], marker, ms=6, color=theme.series[2], label=f"{name}, {nats(height)}")
         # One σ that is far off must not flatten the part that matters.
         low = max(min(values), best - 3.0 * (best - median(values)))
         high = max([best, score, *(mark[2] for mark in marks)])
@@ -62,7 +63,7 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
     caption = f"The curve is of the {chosen_on}; single marks are of the rows scored, each at its own σ."
     if unlike:
         caption += f" {' and '.join(unlike)}: not comparable with the score."
-    return render("σ decides", alt, caption, draw)
+    return render("Score over σ", alt, caption, draw)
 
 
 def sample_count_figure(record: dict[str, Any]) -> Picture | None:
@@ -86,7 +87,7 @@ def sample_count_figure(record: dict[str, Any]) -> Picture | None:
         f"samples, {scores[-1]:,.1f} with {counts[-1]:,}."
     )
     caption = "N decides as much as the model does: compare scores at one N only. Bars are the ± of the table."
-    return render("The score grows with N", alt, caption, draw)
+    return render("Score over N", alt, caption, draw)
 
 
 def class_figure(record: dict[str, Any]) -> Picture | None:
@@ -106,7 +107,7 @@ def class_figure(record: dict[str, Any]) -> Picture | None:
 
     told = ", ".join(f"{label}: {score:,.1f}" for label, score in zip(labels, scores, strict=True))
     alt = f"Bar chart of the log-likelihood of the rows of each class, in nats. {told}."
-    return render("Classes differ", alt, "The mean over the rows of each class, under all samples.", draw)
+    return render("Score of each class", alt, "The mean over the rows of each class, under all samples.", draw)
 
 
 def modes_figure(record: dict[str, Any]) -> Picture | None:

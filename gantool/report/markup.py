@@ -15,6 +15,10 @@ from gantool.report.material import is_number
 _NUMBER = re.compile(r"–|[−+]?\d[\d,.]*(e[−+]?\d+)?%?( to [−+]?\d[\d,.]*)?")
 
 
+# A longer cell is given the width for some words in a line.
+_SHORT_CELL = 24
+
+
 class Markup(str):
     """Text that is HTML already."""
 
@@ -53,7 +57,10 @@ def table(
     body = []
     for index, row in enumerate(rows):
         cells = [tag("th", row[0], scope="row")]
-        cells += [tag("td", cell, class_=kind) for cell, kind in zip(row[1:], aligned[1:], strict=True)]
+        cells += [
+            tag("td", cell, class_=kind or ("long" if len(str(cell)) > _SHORT_CELL else None))
+            for cell, kind in zip(row[1:], aligned[1:], strict=True)
+        ]
         body.append(tag("tr", *cells, class_="strong" if index == strong else None))
     content = (tag("thead", tag("tr", *head)), tag("tbody", *body))
     # The caption stays outside the box, lest it scroll away; a box that scrolls must be reachable by keyboard.

@@ -69,8 +69,7 @@ def collect(run: Run) -> Material:
         if measure not in scores:
             command = found.command(f"eval {measure}")
             missing.append(Missing(title, "not measured yet", command))
-    raised = [*metrics, *_lines(run.path / "alarms.jsonl", "Alarms of training", missing), found.status]
-    found.alarms += _alarms(raised, scores)
+    found.alarms += _alarms(metrics, scores)
     for record in scores.values():
         found.warnings += _sentences(record.get("warnings"))
         found.notes += _sentences(record.get("notes"))
@@ -97,13 +96,11 @@ def _environment(run: Run, missing: list[Missing]) -> dict[str, Any]:
     return environment
 
 
-def _alarms(training: list[dict[str, Any]], scores: dict[str, dict[str, Any]]) -> list[str]:
-    """Alarms of training and of every measure, each once, in the order in which they were raised."""
-    raised: list[str] = []
-    for source in training:
-        where = f"Step {source['step']:,}: " if isinstance(source.get("step"), int) else ""
-        for key in ("alarm", "alarms", "sentence"):
-            raised += [where + sentence for sentence in _sentences(source.get(key))]
+def _alarms(metrics: list[dict[str, Any]], scores: dict[str, dict[str, Any]]) -> list[str]:
+    """Alarms of training, with their steps, and of every measure; each once, in the order in which they were raised."""
+    raised = []
+    for line in metrics:
+        raised += [f"Step {line.get('step', 0):,}: {sentence}" for sentence in _sentences(line.get("alarms"))]
     for record in scores.values():
         raised += _sentences(record.get("alarms"))
     return list(dict.fromkeys(raised))

@@ -21,7 +21,7 @@ p { margin: .4rem 0; }
 .runs { display: grid; gap: 0 2.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .runs > article { min-width: 0; border-top: 1px solid var(--line); }
 .one > article { max-width: 72rem; }
-.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); }
 figure { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
 figure img { display: block; width: 100%; height: auto; margin-top: .5rem; }
 figure.pixels img { width: auto; max-width: 100%; border-radius: .25rem; background: #fff; }
@@ -45,7 +45,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; }
 tbody th { font-weight: 400; min-width: 8.5rem; }
-td:not(.num):not(:empty) { min-width: 6rem; }
+.long { min-width: 15rem; }
 thead th { font-weight: 600; white-space: nowrap; }
 .num { text-align: right; white-space: nowrap; }
 .strong th, .strong td { font-weight: 700; }

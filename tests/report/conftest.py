@@ -75,7 +75,7 @@ METRICS = [
 ]  # fmt: skip
 METRICS[5]["validation_score"] = -40.0
 METRICS[50]["validation_score"] = -35.0
-METRICS[60]["alarm"] = "The samples repeat themselves."
+METRICS[60]["alarms"] = [{"kind": "collapse", "sentence": "The samples repeat themselves."}]
 
 
 @pytest.fixture(scope="session")

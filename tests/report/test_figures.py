@@ -57,7 +57,7 @@ def test_the_sigma_curve_is_the_records_and_names_its_marks() -> None:
         "validation rows",
         "σ = 0.4",
         "refined σ = 0.3456",
-        "test rows, -31.2",
+        "test rows, −31.2",
         "real training images, 28.5",
     } <= words
     curve = line(picture.light, len(SIGMAS))

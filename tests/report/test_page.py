@@ -103,9 +103,9 @@ def test_nothing_outside_the_file_is_named(full_page: tuple[Path, dict[str, Any]
 def test_every_part_has_its_picture(full_page: tuple[Path, dict[str, Any]]) -> None:
     document = Document(full_page[0])
     titles = [
-        "σ decides",
-        "The score grows with N",
-        "Classes differ",
+        "Score over σ",
+        "Score over N",
+        "Score of each class",
         "Samples",
         "Interpolations",
         "Nearest training images",
