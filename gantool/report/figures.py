@@ -62,7 +62,8 @@ def sigma_figure(record: dict[str, Any]) -> Picture | None:
     unlike = [f"{name} stand on N = {count:,}" for name, _, _, count in marks if count != record.get("num_samples")]
     caption = f"The curve is of the {chosen_on}; single marks are of the rows scored, each at its own σ."
     if unlike:
-        caption += f" {' and '.join(unlike)}: not comparable with the score."
+        said = " and ".join(unlike)
+        caption += f" {said[0].upper()}{said[1:]}: not comparable with the score."
     return render("Score over σ", alt, caption, draw)
 
 

@@ -68,7 +68,7 @@ def test_the_sigma_curve_is_the_records_and_names_its_marks() -> None:
     heights = -curve[:, 1]
     np.testing.assert_allclose((heights - heights[0]) / (heights[2] - heights[0]), (expected + 60.0) / 25.0, atol=1e-4)
     assert "highest, -35.0 nats, at σ = 0.4" in picture.alt
-    assert "real training images stand on N = 1,197: not comparable" in picture.caption
+    assert "Real training images stand on N = 1,197: not comparable" in picture.caption
 
 
 def test_a_sigma_that_was_left_out_of_the_curve_is_no_error() -> None:
