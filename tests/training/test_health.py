@@ -117,7 +117,7 @@ def test_zero_never_looks_and_training_is_the_same_to_the_last_bit(digits: Datas
 def test_looks_and_alarms_are_the_same_after_a_resume(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gantool.training.health.FEW_SAMPLES", 1e9)  # as drawn, the samples are alike: an alarm is due
+    monkeypatch.setattr("gantool.training.health.PATIENCE", 1)  # the samples are still alike here: an alarm is due
     straight = play(make_config(), digits, tmp_path / "straight")
     play(make_config(steps=57), digits, tmp_path / "halves")
     halves = find_run("latest", tmp_path / "halves")
@@ -139,15 +139,17 @@ def test_looks_and_alarms_are_the_same_after_a_resume(
         ([1.0, 3.3, 10.9, 33.0, 51.0], False),  # MNIST, simultaneous, seed 1
         ([1.0, 2.0, 9.0, 18.9, 54.9, 50.5, 38.2], False),  # seed 0, slow to start
         ([1.0, 5.5, 5.4, 4.0, 18.2, 34.8], False),  # the digits
-        ([1.0, 2.3, 1.0], True),  # MNIST, alternating
-        ([1.0, 1.0, 1.0], True),
-        ([1.0, 1.5, 2.0], False),  # opening up, slowly
+        ([1.0, 8.6, 20.8, 10.4], False),
+        ([1.0, 8.6, 20.8, 10.4, 7.0], True),  # MNIST, alternating
+        ([1.0, 2.3, 1.0, 1.1, 1.0], True),  # the same, another seed
+        ([1.0, 1.5, 2.0, 2.5, 3.0], False),  # opening up, slowly
         ([1.0, 40.0, 300.0, 20.0], True),
         ([1.0, 40.0, 300.0, 40.0], False),
+        ([300.0, 310.0, 290.0, 305.0, 300.0], False),  # no longer growing, and not few
     ],
 )
 def test_a_collapse_by_its_history(history: list[float], collapsed: bool) -> None:
-    assert has_collapsed(history) is collapsed
+    assert has_collapsed(history, few=99.0) is collapsed
 
 
 def test_an_alarm_is_raised_once_an_onset(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
