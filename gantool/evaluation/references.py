@@ -19,8 +19,8 @@ from gantool.evaluation.kmeans import lloyd
 from gantool.files import replacing
 
 # Lloyd's algorithm from random rows. Three iterations: on MNIST 10,000 centroids then score within 0.4 nats of what ten
-# give (331.5 and 331.8 on the validation rows), in a fifth of the time (about 15 s on two cores). k-means++ would spend
-# minutes on the first centroids alone. The seed is fixed, because centroids belong to the data, not to a run.
+# give (331.5 and 331.8 on the validation rows). k-means++ would spend minutes on the first centroids alone. The seed is
+# fixed, because centroids belong to the data, not to a run.
 KMEANS_ITERATIONS = 3
 KMEANS_SEED = 0
 

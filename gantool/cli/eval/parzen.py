@@ -80,7 +80,7 @@ WithReferences = Annotated[
     bool,
     typer.Option(
         "--references/--no-references",
-        help="Score real training images and k-means centroids, too (MNIST: half a minute more the first time).",
+        help="Score real training images and k-means centroids, too (MNIST: some ten seconds more the first time).",
         rich_help_panel="Common",
     ),
 ]
