@@ -142,7 +142,9 @@ def _uncertainties(ours: SeedScores) -> tuple[dict[str, Any], ...]:
 
 def _notes(plan: Plan, ours: SeedScores) -> list[str]:
     first = ours.records[0]
+    config = plan.config(seed=0)
     notes = [
+        f"Trained was the preset {config.name}: {config.about}.",
         f"Every run has {first['step']:,} steps, and its last checkpoint was scored on {first['test_size']:,} test "
         f"rows at {first['num_samples']:,} samples, with σ from {first['validation_size']:,} validation rows: nothing "
         f"was selected on test rows.",

@@ -17,13 +17,17 @@ from gantool.runs import Run, list_runs
 from gantool.training.loop import Observer
 from gantool.training.session import Outcome, resume_run, start_run, with_length
 
+# What is trained for a column of the table, where that is not the preset of the data set's name.
+PRESETS = {"mnist": "mnist-long"}
+
 # Opens a display for one run of so many steps, and closes it when that run ends.
 Watch = Callable[[Run, int], AbstractContextManager[Observer]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The preset of `dataset` at the seeds 0 … `seeds` − 1, in `folder`; the preset's length unless one is given."""
+    """The preset for `dataset` (see PRESETS) at the seeds 0 … `seeds` − 1, in `folder`; its own length unless one is
+    given."""
 
     dataset: str
     folder: Path
@@ -39,7 +43,8 @@ class Plan:
 
     def config(self, seed: int) -> RunConfig:
         """The configuration of one seed. UsageError where there is no such preset."""
-        preset = build_config(read_tree(preset_text(self.dataset), f"the preset {self.dataset}"))
+        name = PRESETS.get(self.dataset, self.dataset)
+        preset = build_config(read_tree(preset_text(name), f"the preset {name}"))
         seeded = replace(preset, training=replace(preset.training, seed=seed))
         return with_length(seeded, self.steps, self.epochs)
 
