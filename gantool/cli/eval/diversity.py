@@ -110,8 +110,9 @@ def print_diversity(result: DiversityResult, console: Console) -> None:
     def say(sentence: str, style: str | None = None) -> None:
         console.print(sentence, markup=False, soft_wrap=True, style=style)
 
-    subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
-    say(f"Diversity of {result.num_samples:,} samples of {subject} beside {result.dataset} ({result.split} held out)")
+    of = f" of {result.run} at step {result.step:,}" if result.run and result.step is not None else ""
+    held_out = "" if result.split == "data" else f" ({result.split} rows held out)"
+    say(f"Diversity of {result.num_samples:,} samples{of} beside {result.dataset}{held_out}")
     console.print()
     say(result.verdict, "bold")
     for alarm in result.alarms:
