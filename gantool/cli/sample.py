@@ -43,14 +43,17 @@ Step = Annotated[
 RunsFolder = Annotated[
     Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_COMMON)
 ]
-GridFile = Annotated[Path | None, _file("A PNG sheet of the samples.")]
+GridFile = Annotated[Path | None, _file("A PNG sheet of the samples, the first 1,024.")]
 ArrayFile = Annotated[Path | None, _file("The samples as an array: .npz (samples, seed, shape) or .npy.")]
 InterpolateFile = Annotated[
     Path | None, _file("A PNG sheet of interpolations, each row between two z (the paper's Figure 3).")
 ]
 NeighboursFile = Annotated[
     Path | None,
-    _file("A PNG sheet of the samples, the nearest training image framed beside each (the paper's Figure 2)."),
+    _file(
+        "A PNG sheet of the first 60 samples, the nearest training image framed beside each (the paper's Figure 2); "
+        "distances are of all samples."
+    ),
 ]
 WalkFile = Annotated[
     Path | None, _file("A GIF that loops: images on closed walks through a few z (as many rows as columns).")
@@ -143,3 +146,5 @@ def _render(report: dict[str, Any], console: Console) -> None:
             f"{nearest['median']:.3g}; 0 would be a copy",
             soft_wrap=True,
         )
+    for sentence in report["notes"]:
+        console.print(f"  note: {sentence}", markup=False, soft_wrap=True)

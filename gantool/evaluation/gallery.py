@@ -14,7 +14,7 @@ from gantool import plotting
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
-from gantool.files import replacing
+from gantool.files import check_output, replacing
 from gantool.runs import Run
 from gantool.sampling import generate, interpolate, nearest_training
 
@@ -22,6 +22,8 @@ OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")
 _INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
 _SUFFIXES = {"out": (".npz", ".npy"), "walk": (".gif",)}
 _WALK_COLUMNS = 4  # a walk shows 4 × 4 images
+# A sheet is there to be looked at; an array holds any number of samples.
+MOST_IMAGES, MOST_PAIRS = 1_024, 60
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class SampleRequest:
     """What to draw and where to write it; checked at once, so that a typo costs no work and leaves no half result.
 
     `grid`, `interpolate` and `neighbours` are .png files, `walk` is a .gif and `out` a .npz or .npy file; with none of
-    them a sheet goes into the run. `columns` None stands for each picture's own default; `rows` are those of the
-    interpolation.
+    them a sheet goes into the run. `grid` shows the first 1,024 samples and `neighbours` the first 60. `columns` None
+    stands for each picture's own default; `rows` are those of the interpolation.
     """
 
     count: int = 64
@@ -53,7 +55,7 @@ class SampleRequest:
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
         for name, path in self.files().items():
-            _check_file(f"--{name}", path, _SUFFIXES.get(name, (".png",)))
+            check_output(f"--{name}", path, _SUFFIXES.get(name, (".png",)))
         if len({path.resolve() for path in self.files().values()}) < len(self.files()):
             raise UsageError("Two outputs name the same file; give each its own.")
 
@@ -68,7 +70,7 @@ def draw(
 ) -> dict[str, Any]:
     """Draws from the run's generator, writes what is asked for, each file whole or not at all, and says what it did.
 
-    Raises UsageError where the run has no such checkpoint, or its data are needed and missing.
+    Raises UsageError where the run has no such checkpoint, or its data are needed and missing or others now.
     """
     shape = run.data.shape
     for name, path in (("neighbours", request.neighbours), ("walk", request.walk)):
@@ -78,14 +80,16 @@ def draw(
     step = run.latest_step() if request.step is None else request.step
     files = request.files() or {"grid": run.samples / f"sample-step-{step:07d}-seed-{request.seed}.png"}
     # Points are drawn over the data's; a neighbour sheet searches the training rows. Nothing else reads the data.
-    needs_data = bool(request.neighbours) or len(shape) != 3
-    dataset = load_dataset(run.config.data, root=data_root, offline=offline) if needs_data else None
+    needs_data = "neighbours" in files or ("grid" in files and _is_plotted(shape))
+    dataset = _own_data(run, data_root, offline) if needs_data else None
     samples = generate(generator, run.config.noise, request.count, seed=request.seed, device=device).cpu()
     if path := files.get("out"):
         _write_array(samples, shape, request.seed, path)
+    notes: list[str] = []
     if path := files.get("grid"):
-        columns = request.columns or math.ceil(math.sqrt(request.count))
-        plotting.sheet(samples, shape, columns, path, data=_points(dataset))
+        shown = samples if _is_plotted(shape) else _first(samples, MOST_IMAGES, "sheet", notes)
+        columns = request.columns or math.ceil(math.sqrt(len(shown)))
+        plotting.sheet(shown, shape, columns, path, data=_points(dataset))
     if path := files.get("interpolate"):
         steps = request.columns or _INTERPOLATION_STEPS
         strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
@@ -96,7 +100,7 @@ def draw(
         plotting.animation(frames.cpu(), shape, columns, path, FRAME_MILLISECONDS)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
-        nearest = _write_neighbours(samples, dataset, request.columns or _NEIGHBOUR_PAIRS, path)
+        nearest = _write_neighbours(samples, dataset, request.columns or _NEIGHBOUR_PAIRS, path, notes)
     return {
         "run": str(run.path),
         "step": step,
@@ -104,18 +108,32 @@ def draw(
         "num_samples": request.count,
         "shape": list(shape),
         "nearest_training": nearest,
+        "notes": notes,
         "device": str(device),
         **{name: str(files[name]) if name in files else None for name in OUTPUTS},
     }
 
 
-def _check_file(flag: str, path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{flag} writes {' or '.join(suffixes)}, but is asked for {path}.")
-    if path.is_dir():
-        raise UsageError(f"{flag} {path} is a folder; name a file.")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{flag} {path}: the folder {path.parent} is not there; make it first.")
+def _is_plotted(shape: tuple[int, ...]) -> bool:
+    """True for numbers and points in the plane: one picture holds any number of them."""
+    return shape in ((1,), (2,))
+
+
+def _own_data(run: Run, root: Path | None, offline: bool) -> Dataset:
+    dataset = load_dataset(run.config.data, root=root, offline=offline)
+    if dataset.fingerprint() != run.data.fingerprint:
+        raise UsageError(
+            f"The training rows of {dataset.source} are not those that {run.path.name} was trained on: put those "
+            f"back and ask again."
+        )
+    return dataset
+
+
+def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> torch.Tensor:
+    """What a picture shows of the samples [N, D]; where it is not all of them, the notes say so."""
+    if len(samples) > most:
+        notes.append(f"The {picture} shows the first {most:,} of the {len(samples):,} samples.")
+    return samples[:most]
 
 
 def _write_array(samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path) -> None:
@@ -130,11 +148,14 @@ def _points(dataset: Dataset | None) -> torch.Tensor | None:
     return None if dataset is None or dataset.is_image else dataset.values(dataset.test.stored)
 
 
-def _write_neighbours(samples: torch.Tensor, dataset: Dataset, columns: int, path: Path) -> dict[str, float]:
-    """Draws the sheet → the least, median and largest distance to a training row."""
+def _write_neighbours(
+    samples: torch.Tensor, dataset: Dataset, columns: int, path: Path, notes: list[str]
+) -> dict[str, float]:
+    """Draws the sheet → the least, median and largest distance to a training row, of all samples."""
     indices, distances = nearest_training(samples, dataset)
-    neighbours = dataset.values(dataset.train.stored[indices])
-    plotting.neighbour_sheet(samples, neighbours, dataset.shape, columns, path)
+    shown = _first(samples, MOST_PAIRS, "sheet of nearest training images", notes)
+    neighbours = dataset.values(dataset.train.stored[indices[: len(shown)]])
+    plotting.neighbour_sheet(shown, neighbours, dataset.shape, columns, path)
     return {
         "minimum": distances.min().item(),
         "median": distances.median().item(),

@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
+from gantool.data import load_dataset
 from gantool.runs import Run
 from gantool.sampling import generate
 
@@ -92,6 +93,39 @@ def test_toy_samples_are_drawn_as_points_or_bars(make_run: Any, tmp_path: Path, 
     assert {(0, 90, 181), (200, 200, 200)} <= colours  # samples over data
 
 
+def test_sheets_show_the_first_samples_and_distances_are_of_all(digits_run: Run, tmp_path: Path) -> None:
+    count = 1_100
+    out, grid, near = (tmp_path / name for name in ("s.npy", "grid.png", "near.png"))
+    payload = answer(digits_run, "--n", count, "--out", out, "--grid", grid, "--neighbours", near)
+    samples = np.load(out)
+    assert samples.shape == (count, 64)
+    assert size(grid) == (32 * 50 + 2, 32 * 50 + 2)
+    assert size(near) == (6 * (2 * 54 + 10) + 10, 10 * (54 + 10) + 10)
+    assert payload["notes"] == [
+        "The sheet shows the first 1,024 of the 1,100 samples.",
+        "The sheet of nearest training images shows the first 60 of the 1,100 samples.",
+    ]
+    dataset = load_dataset(digits_run.config.data)
+    rows = dataset.values(dataset.train.stored).double().numpy()
+    least = np.array([np.linalg.norm(rows - sample, axis=1).min() for sample in samples.astype(np.float64)])
+    assert payload["nearest_training"]["minimum"] == pytest.approx(least.min(), rel=1e-9)
+    assert payload["nearest_training"]["maximum"] == pytest.approx(least.max(), rel=1e-9)
+    assert answer(digits_run, "--n", 60, "--neighbours", near)["notes"] == []
+
+
+def test_other_rows_than_those_of_training_are_refused(make_run: Any, tmp_path: Path) -> None:
+    for preset, flag in (("digits", "--neighbours"), ("ring2d", "--grid")):
+        run = make_run(preset)
+        facts = run.path / "dataset.json"
+        facts.write_text(json.dumps(json.loads(facts.read_text()) | {"fingerprint": "0" * 64}), encoding="utf-8")
+        result = call(run, flag, tmp_path / "x.png")
+        assert result.exit_code == 2
+        assert "are not those that 0001-" in result.stderr
+        assert list(tmp_path.iterdir()) == []
+        assert call(run, "--out", tmp_path / "x.npy").exit_code == 0  # samples alone need no data
+        (tmp_path / "x.npy").unlink()
+
+
 def test_toy_samples_have_no_neighbour_sheet(make_run: Any, tmp_path: Path) -> None:
     result = call(make_run("ring2d"), "--neighbours", tmp_path / "n.png")
     assert result.exit_code == 2
@@ -120,6 +154,7 @@ def test_a_walk_is_a_loop_of_frames(digits_run: Run, tmp_path: Path) -> None:
         (["--walk", "x.png"], "--walk writes .gif, but is asked for x.png"),
         (["--out", "x.csv"], "--out writes .npz or .npy, but is asked for x.csv"),
         (["--grid", "nowhere/x.png"], "the folder nowhere is not there"),
+        (["--grid", "/proc/x.png"], "no file can be made in /proc"),
         (["--grid", "x.png", "--interpolate", "./x.png"], "Two outputs name the same file"),
         (["--step", 5], "There is no checkpoint of step 5"),
         (["9"], "There is no run '9'"),
