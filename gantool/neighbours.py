@@ -7,6 +7,9 @@ their error; the differences themselves, in float64, decide and measure.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -21,6 +24,12 @@ _CANDIDATES = 8
 
 # Where float32 leaves more rows in question, float64 narrows them down; what is left then is measured against all rows.
 _PRECISIONS = (torch.float32, torch.float64)
+
+# Up to this width products in float64 cost no more than the other passes over a tile do, and leave less in question.
+_NARROW = 64
+
+# Differences taken at once, in values: 32 MB of float64.
+_DIFFERENCES = 4_000_000
 
 
 def nearest(queries: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,18 +64,23 @@ def nearest_other(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def pairs_within(rows: torch.Tensor, radius: float) -> int:
-    """How many of the N·(N−1)/2 pairs of rows [N, D] are at most `radius` apart.
+    """How many of the N·(N−1)/2 pairs of rows [N, D] are at most `radius` apart: as brute force in float64 counts.
 
-    From float32 products, so that a pair whose distance equals `radius` to about six digits may fall on either side;
-    identical rows always count.
+    Products decide where a pair is clearly within the radius or beyond it, float64 differences where it is not. Raises
+    UsageError where there is no row, or for a value that is not finite.
     """
+    _check(rows, rows)
     rows = rows.detach().cpu()
-    _, _, _, counts = _distinct(rows)
-    identical = int((counts * (counts - 1)).sum()) // 2
-    if radius <= 0:
-        return identical
-    centred = (rows.double() - rows.double().mean(dim=0)).float()
+    if radius == 0:
+        counts = _distinct(rows)[3]
+        return int((counts * (counts - 1)).sum()) // 2
+    frame = _frame(rows, rows)
+    centred = frame.place(rows, torch.float64 if rows.shape[1] <= _NARROW else torch.float32)
     squares = centred.square().sum(dim=1)
+    longest = squares.max().double().sqrt()
+    # No two rows are further apart than twice the longest; a larger radius might overflow in float32.
+    reach = min(radius * frame.scale, 4.0 * float(longest) + 1.0)
+    limit, error = reach * reach, float(_product_error(centred, longest, longest)) + 1e-6 * reach * reach
     close = 0
     for start in range(0, len(rows), _QUERY_ROWS):
         tile = slice(start, start + _QUERY_ROWS)
@@ -74,8 +88,57 @@ def pairs_within(rows: torch.Tensor, radius: float) -> int:
             part = slice(other, other + _DATA_ROWS)
             squared = squares[tile, None] + squares[part] - 2.0 * (centred[tile] @ centred[part].T)
             # Each pair once: column j of the tile is row other + j, and only those after row start + i count.
-            close += int((squared <= radius * radius).triu(start - other + 1).sum())
-    return max(identical, close)
+            within = (squared < limit - error).triu(start - other + 1)
+            unsure = (~(within | (squared > limit + error))).triu(start - other + 1)
+            close += int(within.sum()) + _count_within(rows[tile], rows[part], unsure, radius)
+    return close
+
+
+def _count_within(first: torch.Tensor, second: torch.Tensor, chosen: torch.Tensor, radius: float) -> int:
+    """How many of the chosen pairs [A, B] of rows [A, D] and [B, D] are at most `radius` apart, by differences."""
+    found = 0
+    for part in torch.split(chosen.nonzero(), max(1, _DIFFERENCES // first.shape[1])):
+        differences = first[part[:, 0]].double() - second[part[:, 1]].double()
+        found += int((differences.norm(dim=1) <= radius).sum())
+    return found
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where products are taken: rows less `centre` [D] float64, times `scale`, a power of two; all within ±1.
+
+    Distances do not change but for the scale. The norms shrink, and with them the errors; and squares neither overflow
+    nor vanish in float32, whatever the data's unit.
+    """
+
+    centre: torch.Tensor
+    scale: float
+
+    def place(self, rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Rows [N, D] in the frame, in `dtype`; centred in float64, since a float32 may hold an offset and no more."""
+        parts = torch.split(rows, _DATA_ROWS)
+        return torch.cat([((part.double() - self.centre) * self.scale).to(dtype) for part in parts])
+
+
+def _frame(queries: torch.Tensor, rows: torch.Tensor) -> _Frame:
+    """The frame of queries [N, D] and rows [K, D], centred on the rows."""
+    centre = rows.mean(dim=0, dtype=torch.float64)
+    ends = [end.double() - centre for values in (queries, rows) if len(values) for end in torch.aminmax(values, dim=0)]
+    _, exponent = math.frexp(float(torch.stack(ends).abs().max()))
+    return _Frame(centre, math.ldexp(1.0, -max(exponent, -1_000)))
+
+
+def _product_error(rows: torch.Tensor, lengths: torch.Tensor, longest: torch.Tensor) -> torch.Tensor:
+    """How far ‖q‖² + ‖t‖² − 2 q·t may be off: q of `lengths` [Q], t among `rows` [K, D], `longest` at most; float64.
+
+    A product of D terms is off by at most (D + 4)·ε·‖q‖·‖t‖ (Higham 2002, section 3.1), the squares likewise; ε is
+    twice what one rounding can do. What is done in float64 after all, and each number below the smallest normal one,
+    adds its own.
+    """
+    kind = torch.finfo(rows.dtype)
+    relative = kind.eps * longest * (longest + 2 * lengths)
+    wide = torch.finfo(torch.float64).eps * (longest + lengths).square()
+    return (rows.shape[1] + 4) * (relative + wide + 4 * kind.tiny * (1 + lengths + longest))
 
 
 def _check(queries: torch.Tensor, rows: torch.Tensor) -> None:
@@ -114,24 +177,24 @@ def _search(
     queries: torch.Tensor, rows: torch.Tensor, order: torch.Tensor, excluded: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The nearest of distinct rows [K, D] to each query, ties to the lowest `order` [K]; not `excluded` [N] itself."""
-    centre = rows.mean(dim=0)  # distances do not change, but the norms and with them the errors shrink
+    frame = _frame(queries, rows)
     indices = torch.zeros(len(queries), dtype=torch.int64)
     distances = torch.zeros(len(queries), dtype=torch.float64)
     open_ = torch.arange(len(queries))
     for dtype in _PRECISIONS:
         if len(open_) == 0:
             break
-        shifted = rows.to(dtype) - centre.to(dtype)
+        shifted = frame.place(rows, dtype)
         squares = shifted.square().sum(dim=1)
         unsettled = []
         for part in torch.split(open_, _QUERY_ROWS):
             own = None if excluded is None else excluded[part]
-            candidates, reach = _nominate(queries[part] - centre, shifted, squares, own)
+            candidates, reach = _nominate(frame.place(queries[part], torch.float64), shifted, squares, own)
             exact = _distances(queries[part], rows, candidates)
             if own is not None:
                 exact.masked_fill_(candidates == own[:, None], torch.inf)
             indices[part], distances[part] = _decide(exact, candidates, order)
-            unsettled.append(part[distances[part] >= reach])
+            unsettled.append(part[~(distances[part] < reach / frame.scale)])  # a bound that is NaN settles nothing
         open_ = torch.cat(unsettled)
     for index in open_.tolist():
         exact = (queries[index].double() - rows.double()).norm(dim=1)
@@ -147,8 +210,7 @@ def _nominate(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Candidates [Q, C], and for each query how far at least every row is that is not among them [Q].
 
-    queries [Q, D] and rows [K, D] are centred alike, rows in the precision to use. A product of D terms is off by at
-    most (D + 4)·ε·‖q‖·‖t‖ (Higham 2002, section 3.1), the squares likewise; ε is twice what one rounding can do.
+    queries [Q, D] float64 and rows [K, D], in the precision to use, are in one frame, and so is the answer.
     """
     query = queries.to(rows.dtype)
     count = min(_CANDIDATES, len(rows))
@@ -165,9 +227,8 @@ def _nominate(
         found = torch.cat([found, index + start], dim=1).gather(1, place)
     if count == len(rows):
         return found, torch.full((len(query),), torch.inf, dtype=torch.float64)
-    lengths, longest = queries.double().norm(dim=1), squares.max().double().sqrt()
-    error = torch.finfo(rows.dtype).eps * (rows.shape[1] + 4) * longest * (longest + 2 * lengths)
-    bound = best[:, -1].double() + lengths.square() - error
+    lengths, longest = queries.norm(dim=1), squares.max().double().sqrt()
+    bound = best[:, -1].double() + lengths.square() - _product_error(rows, lengths, longest)
     return found, bound.clamp_min_(0.0).sqrt_()
 
 

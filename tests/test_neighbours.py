@@ -8,6 +8,9 @@ import torch
 from scipy.spatial.distance import cdist
 
 from gantool import neighbours
+from gantool.config import DataConfig
+from gantool.data import load_dataset
+from gantool.data.toy import MIXTURES
 from gantool.errors import UsageError
 from gantool.neighbours import nearest, nearest_other, pairs_within
 
@@ -60,6 +63,29 @@ def test_a_large_offset_costs_no_digits() -> None:
     assert_nearest(rows + 1e-3 * draw(500, 20, 7).double(), rows)
 
 
+def test_an_offset_is_taken_off_before_digits_are_lost() -> None:
+    draws = torch.randn(700, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows = 1e6 + 1e-2 * draws
+    assert_nearest(rows[:200], rows[200:])
+    single = (1_000.0 + 1e-1 * draws).float()  # distances of a few hundred float32 steps
+    assert_nearest(single[:200], single[200:])
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e25, 1e20, 1e-20, 1e-25, 1e-30, 1e-40])
+def test_any_unit_of_float32(scale: float) -> None:
+    rows = torch.randn(700, 5, generator=torch.Generator().manual_seed(0)) * scale
+    assert_nearest(rows[:200], rows[200:])
+    table = brute(rows, rows)[np.triu_indices(len(rows), 1)]
+    assert pairs_within(rows, 0.4 * scale) == int((table <= 0.4 * scale).sum()) > 0
+
+
+@pytest.mark.parametrize("far", [1e5, 1e20, 1e30])
+def test_queries_far_from_all_rows(far: float) -> None:
+    rows, others = draw(40, 3).double(), draw(20, 3, 1).double()
+    assert_nearest(torch.cat([others, others + far]), rows)
+    assert_nearest(others, torch.cat([rows, rows[:5] + far]))
+
+
 def test_a_negative_zero_is_a_zero() -> None:
     rows = torch.tensor([[1.0, 0.0], [0.0, -0.0], [0.0, 0.0]])
     indices, distances = nearest(torch.tensor([[-0.0, 0.0]]), rows)
@@ -85,10 +111,24 @@ def test_pairs_within_a_radius() -> None:
         assert pairs_within(rows, radius) == int((table <= radius).sum())
 
 
-def test_real_images(mnist_root: object) -> None:
-    from gantool.config import DataConfig
-    from gantool.data import load_dataset
+@pytest.mark.parametrize("name", list(MIXTURES))
+def test_pairs_within_a_radius_far_below_the_spread(name: str) -> None:
+    rows = load_dataset(DataConfig(name)).train.stored[:2_500]
+    table = brute(rows, rows)[np.triu_indices(len(rows), 1)]
+    for radius in (float(nearest_other(rows)[1].quantile(0.01)), 1e-3, 1e-2):
+        assert pairs_within(rows, radius) == int((table <= radius).sum()) > 0
 
+
+def test_pairs_of_wide_rows_that_products_cannot_tell() -> None:
+    copies = torch.cat([draw(1, 784).repeat(60, 1), draw(60, 784, 1)])
+    rows = copies + 1e-4 * draw(120, 784, 2)
+    table = brute(rows, rows)[np.triu_indices(120, 1)]
+    radius = float(np.quantile(table[table < 0.1], 0.5))
+    assert pairs_within(rows, radius) == int((table <= radius).sum()) == 885  # half of 60·59/2
+    assert pairs_within(rows, 1e300) == 120 * 119 // 2
+
+
+def test_real_images(mnist_root: object) -> None:
     dataset = load_dataset(DataConfig("mnist"), root=mnist_root)  # type: ignore[arg-type]
     rows, queries = dataset.values(dataset.train.stored[:12_000]), dataset.values(dataset.test.stored[:300])
     assert_nearest(queries, rows)

@@ -98,6 +98,15 @@ def test_real_rows_score_about_zero_and_one_row_scores_one(digits: Dataset) -> N
     assert distinct_rows(rows[-500:], health.radius) > 480
 
 
+@pytest.mark.parametrize("name", ["mixture1d", "ring2d", "grid2d"])
+def test_points_of_a_toy_mixture_differ_as_brute_force_says(name: str) -> None:
+    rows = load_dataset(DataConfig(name)).train.stored[:1_000]
+    table = cdist(rows.double().numpy(), rows.double().numpy())
+    np.fill_diagonal(table, np.inf)
+    radius = np.quantile(table.min(axis=1), 0.01)
+    assert distinct_rows(rows, radius) == pytest.approx(1e6 / (1_000 + (table <= radius).sum()))
+
+
 def test_looks_come_with_the_line_after_every_second_epoch(digits: Dataset, tmp_path: Path) -> None:
     run = play(make_config(), digits, tmp_path)
     with_look = [line["step"] for line in lines_of(run) if "collapse_score" in line]
