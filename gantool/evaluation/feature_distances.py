@@ -24,6 +24,10 @@ KERNEL_SUBSETS, KERNEL_SUBSET_ROWS = 100, 1_000
 NEIGHBOURS = 5
 # Rows of one tile of distances: 256 × 10,000 in float64 is 20 MB, which the allocator reuses; 80 MB take twice as long.
 _TILE_ROWS = 256
+# Values of the rows whose differences are taken at once: 32 MB in float64.
+_EXACT_VALUES = 1 << 22
+# Products nominate a row's neighbours, some more than are asked for, and the differences measure them.
+_SPARE_NEIGHBOURS = 8
 
 Rows = Tensor | npt.NDArray[Any]
 
@@ -165,21 +169,24 @@ def manifold_overlap(real: Tensor, fake: Tensor, neighbours: int = NEIGHBOURS) -
     """Precision, recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
     A set's manifold is the union of closed balls around its rows, each as far as the row's `neighbours`-th nearest
-    other one. Raises UsageError where there are not more rows than that.
+    other one; copies of a row are neighbours at distance 0. Raises UsageError where there are not more rows than that.
     """
     if neighbours < 1:
         raise UsageError(f"The number of neighbours must be 1 or more, but is {neighbours}.")
     _require_pair(real, fake, least=neighbours + 1)
+    # Distances do not change, but the squares that they are differences of shrink, and with them the rounding errors.
+    centre = real.mean(dim=0)
+    real, fake = real - centre, fake - centre
     real_radii, fake_radii = _squared_radii(real, neighbours), _squared_radii(fake, neighbours)
     holding = recalled = covered = 0
     held = torch.zeros(len(fake), dtype=torch.bool)
     for rows, radii in zip(torch.split(real, _TILE_ROWS), torch.split(real_radii, _TILE_ROWS), strict=True):
-        distances = _squared_distances(rows, fake)
-        inside = distances <= radii.unsqueeze(1)
+        distances, errors = _squared_distances(rows, fake)
+        inside = _within(rows, fake, distances, errors, radii.unsqueeze(1))
         holding += int(inside.sum())
         held |= inside.any(dim=0)
         covered += int(inside.any(dim=1).sum())
-        recalled += int((distances <= fake_radii).any(dim=1).sum())
+        recalled += int(_within(rows, fake, distances, errors, fake_radii).any(dim=1).sum())
     return Manifold(
         precision=held.double().mean().item(),
         recall=recalled / len(real),
@@ -213,17 +220,44 @@ def _mean_off_diagonal(kernel: Tensor) -> float:
     return float(kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
 
 
-def _squared_distances(first: Tensor, second: Tensor) -> Tensor:
-    """‖x − y‖² [N, M] by one matrix product; in float64 its cancellation stays far below any neighbour's distance."""
+def _squared_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """‖x − y‖² by one matrix product, and a bound on its rounding error, both [N, M].
+
+    The error of a sum of F products is at most F·u·‖x‖·‖y‖, u half of ε (Higham 2002, section 3.1); here are three.
+    """
     squares = first.square().sum(dim=1, keepdim=True) + second.square().sum(dim=1)
-    return torch.addmm(squares, first, second.T, alpha=-2.0).clamp_min_(0)
+    errors = squares * (torch.finfo(first.dtype).eps * (first.shape[1] + 4))
+    return squares.addmm_(first, second.T, alpha=-2.0), errors
+
+
+def _within(first: Tensor, second: Tensor, distances: Tensor, errors: Tensor, squared_radii: Tensor) -> Tensor:
+    """Which pairs of rows [N, F] and [M, F] are no further apart than the radii (of a shape that broadcasts): [N, M].
+
+    Where the error could decide, as for copies and for rows on the very rim of a ball, the differences do.
+    """
+    inside = distances <= squared_radii
+    unsure = ((distances - squared_radii).abs_() <= errors).nonzero()
+    radii = squared_radii.expand_as(distances)
+    for part in unsure.split(max(1, _EXACT_VALUES // first.shape[1])):
+        one, other = part.unbind(dim=1)
+        inside[one, other] = _exact(first[one], second[other]) <= radii[one, other]
+    return inside
 
 
 def _squared_radii(rows: Tensor, neighbours: int) -> Tensor:
     """Squared distance of each row [N, F] to its nearest other ones, the `neighbours`-th: [N]."""
+    count = min(neighbours + _SPARE_NEIGHBOURS, len(rows) - 1)
     radii = []
     for start in range(0, len(rows), _TILE_ROWS):
-        distances = _squared_distances(rows[start : start + _TILE_ROWS], rows)
+        tile = rows[start : start + _TILE_ROWS]
+        distances, _ = _squared_distances(tile, rows)
         distances.diagonal(offset=start).fill_(math.inf)  # a row is not its own neighbour
-        radii.append(distances.topk(neighbours, dim=1, largest=False).values[:, -1])
+        nominated = distances.topk(count, dim=1, largest=False).indices
+        exact = torch.stack([_exact(tile, rows[column]) for column in nominated.T], dim=1)
+        radii.append(exact.sort(dim=1).values[:, neighbours - 1])
     return torch.cat(radii)
+
+
+def _exact(first: Tensor, second: Tensor) -> Tensor:
+    """‖x − y‖² of each row [P, F] and the row beside it, by their differences: [P]."""
+    return (first - second).square().sum(dim=1)

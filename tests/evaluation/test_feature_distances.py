@@ -132,6 +132,32 @@ def test_manifolds_are_the_double_loop_across_tiles(k: int, monkeypatch: pytest.
     assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+def test_manifolds_of_data_far_from_zero_and_of_copies(k: int, offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TILE_ROWS", 7)
+    rng = np.random.default_rng(11)
+    real, fake = (offset + 1e-3 * rng.normal(size=(count, 5)) for count in (40, 33))
+    real[20:30] = real[:10]  # radius 0 with one neighbour
+    real[30:40] = real[0]  # and with three
+    fake[:12] = real[:12]
+    fake[20:26] = fake[15]
+    found = manifold_overlap(torch.from_numpy(real), torch.from_numpy(fake), k)
+    assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(
+        brute_force_overlap(real, fake, k), abs=1e-12
+    )
+
+
+def test_manifolds_of_few_distinct_rows_are_decided_by_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_EXACT_VALUES", 50)
+    rng = np.random.default_rng(12)
+    real, fake = (rng.integers(0, 2, size=(count, 4)) * 0.1 + 0.3 for count in (60, 50))  # ties almost everywhere
+    found = manifold_overlap(torch.from_numpy(real), torch.from_numpy(fake), 5)
+    assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(
+        brute_force_overlap(real, fake, 5), abs=1e-12
+    )
+
+
 def test_constructed_sets() -> None:
     rng = torch.Generator().manual_seed(7)
     real = torch.randn(100, 5, generator=rng, dtype=torch.float64)
