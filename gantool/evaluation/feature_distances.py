@@ -238,7 +238,7 @@ def _within(first: Tensor, second: Tensor, distances: Tensor, errors: Tensor, sq
     inside = distances <= squared_radii
     unsure = ((distances - squared_radii).abs_() <= errors).nonzero()
     radii = squared_radii.expand_as(distances)
-    for part in unsure.split(max(1, _EXACT_VALUES // first.shape[1])):
+    for part in torch.split(unsure, max(1, _EXACT_VALUES // first.shape[1])):
         one, other = part.unbind(dim=1)
         inside[one, other] = _exact(first[one], second[other]) <= radii[one, other]
     return inside

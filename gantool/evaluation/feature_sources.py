@@ -94,10 +94,15 @@ def choose_features(
     if settings.raw or (dataset is not None and not dataset.is_image):
         caveat = "Distances between the rows themselves: not comparable with Inception FID, and only at equal N."
         return Features("rows", f"the {real.scored.shape[1]} values of a row", caveat, lambda rows: rows)
-    if dataset is None or dataset.train.labels is None:
+    if dataset is None:
         raise UsageError(
-            f"{real.dataset} has no labels to train a classifier on: compare the rows themselves with --raw (they may "
-            f"be features of your own), take --inception, or --dataset NAME."
+            f"A classifier is trained on registered data sets only, and {real.dataset} is a file: compare the rows "
+            f"themselves with --raw (they may be features of your own), take --inception, or --dataset NAME."
+        )
+    if dataset.train.labels is None:
+        raise UsageError(
+            f"The training rows of {dataset.source} have no labels to train a classifier on: compare the rows "
+            f"themselves with --raw, or take --inception."
         )
     classifier = train_classifier(dataset, cache=settings.cache, progress=progress)
     caveat = (

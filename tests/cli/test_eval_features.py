@@ -15,8 +15,11 @@ from typer.testing import CliRunner, Result
 from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
+from gantool.errors import UsageError
 from gantool.evaluation.classifier import train_classifier
 from gantool.evaluation.feature_distances import feature_distances
+from gantool.evaluation.feature_sources import FeatureSettings, choose_features, real_of_dataset
+from gantool.evaluation.features import compare
 from gantool.runs import Run
 
 
@@ -113,6 +116,22 @@ def test_what_a_reader_sees(files: dict[str, Path]) -> None:
         assert word in result.stderr
 
 
+def test_numbers_of_any_scale_stay_whole_in_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    rng = np.random.default_rng(2)
+    for scale in (1e-4, 1e5):
+        for name, offset in (("samples", 1), ("data", 0), ("train-data", 0)):
+            np.save(tmp_path / f"{name}.npy", (scale * (rng.normal(size=(60, 3)) + offset)).astype(np.float32))
+        paths = {name: tmp_path / f"{name}.npy" for name in ("samples", "data", "train-data")}
+        found = answer("--raw", *options(paths, *paths))
+        shown = call("--raw", *options(paths, *paths)).stderr
+        lines = {line[:18].strip(): line[18:].split() for line in shown.splitlines()}
+        for title, key in (("kernel distance", "kernel_distance"), ("±", "kernel_distance_sd")):
+            assert lines[title] == [f"{found[key]:.4g}", f"{found['reference'][key]:.4g}"]
+            assert float(lines[title][0]) == pytest.approx(found[key], rel=1e-3)
+        assert "…" not in shown
+
+
 def test_a_reference_at_another_n_is_said(files: dict[str, Path], tmp_path: Path) -> None:
     np.save(tmp_path / "few.npy", np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32))
     payload = answer("--raw", *options(files, "samples", "data"), "--train-data", tmp_path / "few.npy")
@@ -120,7 +139,17 @@ def test_a_reference_at_another_n_is_said(files: dict[str, Path], tmp_path: Path
 
 
 def test_rows_without_labels_need_a_word(files: dict[str, Path]) -> None:
-    assert "no labels to train a classifier on" in refusal(*options(files, "samples", "data"))
+    assert "registered data sets only, and data.npy is a file" in refusal(*options(files, "samples", "data"))
+
+
+def test_a_run_on_images_without_labels_is_not_told_of_other_data(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(3).integers(0, 256, (40, 8, 8), np.uint8))
+    dataset = load_dataset(DataConfig("array", path=str(tmp_path / "images.npy")))
+    settings = FeatureSettings()
+    real = real_of_dataset(dataset, "test", settings)
+    with pytest.raises(UsageError, match=r"images\.npy have no labels") as caught:
+        choose_features(real, dataset, settings, torch.device("cpu"), lambda stage, done, total: None)
+    assert "--dataset" not in str(caught.value)
 
 
 def test_what_does_not_go_together(files: dict[str, Path], digits_run: Run) -> None:
@@ -147,10 +176,6 @@ def test_inception_without_torch_fidelity(digits_run: Run) -> None:
 
 
 def test_samples_that_are_not_finite_are_refused(digits: Dataset, tmp_path: Path) -> None:
-    from gantool.errors import UsageError
-    from gantool.evaluation.feature_sources import FeatureSettings, choose_features, real_of_dataset
-    from gantool.evaluation.features import compare
-
     cpu = torch.device("cpu")
     settings = FeatureSettings(raw=True)
     real = real_of_dataset(digits, "test", settings)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from gantool.evaluation.features import FeaturesResult
     from gantool.evaluation.subjects import ArrayFiles, Place
 
+# Rows, not columns: a number of any size then fits into a terminal of any width.
+_MEASURES = ("Fréchet distance", "kernel distance", "±", "precision", "recall", "density", "coverage", "N")
 _PANEL = "Features"
 
 Raw = Annotated[
@@ -145,8 +147,8 @@ def _print(result: FeaturesResult, console: Console) -> None:
     real = f" Real rows: {result.reference_how}, which a perfect model would match." if result.reference_how else ""
     sentences = [
         f"Fréchet and kernel distance: lower is better; the others are 1 at best, density about 1.{real}",
-        f"± is the standard deviation over {found.kernel_subsets} subsets of {found.kernel_subset_size:,} rows; "
-        f"{found.neighbours} neighbours.",
+        f"± is the kernel distance's standard deviation over {found.kernel_subsets} subsets of "
+        f"{found.kernel_subset_size:,} rows; {found.neighbours} neighbours.",
         result.caveat,
         f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}.",
         *(f"Note: {sentence}" for sentence in result.notes),
@@ -162,21 +164,22 @@ def _print(result: FeaturesResult, console: Console) -> None:
 def _table(result: FeaturesResult) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for name in ("Fréchet", "kernel", "±", "precision", "recall", "density", "coverage", "N"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("samples", *_cells(result.distances), style="bold")
+    columns = [_cells(found) for found in (result.distances, result.reference) if found]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("measure", no_wrap=True)
+    table.add_column("samples", justify="right", no_wrap=True, style="bold")
     if result.reference:
-        table.add_row("real rows", *_cells(result.reference))
+        table.add_column("real rows", justify="right", no_wrap=True)
+    for cells in zip(_MEASURES, *columns, strict=True):
+        table.add_row(*cells)
     return table
 
 
 def _cells(found: FeatureDistances) -> list[str]:
     return [
         f"{found.frechet_distance:.4g}",
-        f"{found.kernel_distance:.4f}",
-        f"{found.kernel_distance_sd:.4f}",
+        f"{found.kernel_distance:.4g}",
+        f"{found.kernel_distance_sd:.4g}",
         *(f"{share:.3f}" for share in (found.precision, found.recall, found.density, found.coverage)),
         f"{found.num_fake:,}",
     ]
