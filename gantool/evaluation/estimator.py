@@ -122,7 +122,7 @@ class ParzenWindow(DensityMixin, BaseEstimator):
         Raises UsageError where n_samples is not a whole number, 1 or more.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise UsageError(f"n_samples must be a whole number, 1 or more, and is {n_samples!r}.")
         random = check_random_state(random_state)
         chosen = torch.from_numpy(random.randint(len(self.samples_), size=n_samples))
@@ -151,8 +151,8 @@ class ParzenWindow(DensityMixin, BaseEstimator):
     def _split(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """The rows held out to choose the bandwidth on, and the others."""
         fraction, rows = self.validation_fraction, len(samples)
-        if not 0 < fraction < 1:
-            raise UsageError(f"validation_fraction must be between 0 and 1, and is {fraction!r}.")
+        if not _is_real(fraction) or not 0 < fraction < 1:
+            raise UsageError(f"validation_fraction must be a number between 0 and 1, and is {fraction!r}.")
         if rows < 2:
             raise UsageError(
                 f"bandwidth='grid' holds out a part of the rows, and there are too few, n_samples={rows}: "
@@ -190,14 +190,22 @@ def _check_bandwidth(bandwidth: Any) -> None:
     if isinstance(bandwidth, str):
         good = bandwidth in _RULES
     else:
-        good = isinstance(bandwidth, Real) and not isinstance(bandwidth, bool) and 0 < float(bandwidth) < math.inf
+        good = _is_real(bandwidth) and 0 < float(bandwidth) < math.inf
     if not good:
         raise UsageError(f"bandwidth must be a positive number, 'grid', 'scott' or 'silverman', and is {bandwidth!r}.")
 
 
+def _is_real(value: Any) -> bool:
+    """True for a number of Python's or NumPy's; a truth value is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _checked_bandwidths(name: str, values: Iterable[float]) -> list[float]:
-    """The values as numbers; UsageError where one is not positive and finite."""
-    bandwidths = [float(value) for value in values]
+    """The values as numbers; UsageError where they are no sequence, or one is not positive and finite."""
+    try:
+        bandwidths = [float(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} must be a sequence of positive numbers, and is {values!r}.") from error
     for value in bandwidths:
         if not 0 < value < math.inf:
             raise UsageError(f"{name} must be positive and finite, and one is {value:g}.")

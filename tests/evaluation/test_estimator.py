@@ -244,7 +244,10 @@ def test_the_kernels_run_where_they_are_built() -> None:
         ({"bandwidth": "best"}, "and is 'best'"),
         ({"grid": []}, "grid is empty"),
         ({"grid": [0.1, 0.0]}, "grid must be positive and finite, and one is 0"),
-        ({"validation_fraction": 1.0}, "validation_fraction must be between 0 and 1, and is 1.0"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1, and is 1.0"),
+        ({"validation_fraction": "a"}, "validation_fraction must be a number between 0 and 1, and is 'a'"),
+        ({"grid": 0.5}, "grid must be a sequence of positive numbers, and is 0.5"),
+        ({"grid": ("a",)}, r"grid must be a sequence of positive numbers, and is \('a',\)"),
         ({"impl": "fast"}, "impl must be auto, native or reference, and is 'fast'"),
         ({"device": "abacus"}, "device 'abacus' cannot be used here"),
     ],
@@ -280,6 +283,10 @@ def test_requests_that_make_no_sense_are_refused() -> None:
         window.score_samples_at(rows, [0.5, -2.0])
     with pytest.raises(UsageError, match="n_samples must be a whole number, 1 or more, and is 0"):
         window.sample(0)
+    with pytest.raises(UsageError, match="n_samples must be a whole number, 1 or more, and is True"):
+        window.sample(True)
+    with pytest.raises(UsageError, match=r"bandwidths must be a sequence of positive numbers, and is 0\.5"):
+        window.score_samples_at(np.zeros((3, 2)), 0.5)  # type: ignore[arg-type]
 
 
 def test_importing_the_package_stays_light() -> None:
