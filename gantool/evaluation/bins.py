@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from gantool.evaluation.copies import rank_z
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.references import kmeans_centroids
 from gantool.neighbours import nearest
@@ -28,16 +30,20 @@ _CRITICAL = 1.959964
 # A bin counts as missing below this part of its share among the data, as a class does.
 MISSING_SHARE = 0.1
 
+# Draws of fresh rows, and which part of them may leave more of the data's mass empty than is put down to chance.
+_DRAWS, _RARE = 4_000, 0.001
+
 
 @dataclass(frozen=True)
 class BinsResult:
     """`different` of `bins` hold another share of the samples than of the training rows, by a two-proportion z-test at
     5 % each; `different_by_chance` is 5 % of them, and `different_held_out` what held-out rows come to.
 
-    `missing_mass` is the share of the training rows in bins whose share of the samples is below a tenth of theirs.
+    `missing_mass` is the share of the training rows in bins whose share of the samples is below a tenth of theirs;
+    `missing_by_chance` is what as many fresh rows leave once in a thousand times.
     `spread_kept` is the samples' mean squared distance to their bin's centre over that of the held-out rows: 1 for
-    fresh rows, below where samples are averages; `spread_error` is its standard error. `variance_kept` is the ratio of
-    the total variances.
+    fresh rows, below where samples are averages; `spread_error` is its standard error, and `spread_z` how many standard
+    errors the samples' distances are below theirs in rank. `variance_kept` is the ratio of the total variances.
     """
 
     num_samples: int
@@ -48,8 +54,10 @@ class BinsResult:
     different_by_chance: float
     different_held_out: int
     missing_mass: float
+    missing_by_chance: float
     spread_kept: float | None
     spread_error: float | None
+    spread_z: float
     variance_kept: float | None
 
 
@@ -75,7 +83,6 @@ def compare_bins(
     held_own, held_distance = nearest(held_out, centres)
     data = _histogram(nearest(training, centres)[0], len(centres))
     found, held = _histogram(own, len(centres)), _histogram(held_own, len(centres))
-    share = data / data.sum()
     spread, error = _ratio_of_means(distance.square(), held_distance.square())
     result = BinsResult(
         num_samples=len(samples),
@@ -85,9 +92,11 @@ def compare_bins(
         different=_different(found, data),
         different_by_chance=0.05 * len(centres),
         different_held_out=_different(held, data),
-        missing_mass=float(share[found / found.sum() < MISSING_SHARE * share].sum()),
+        missing_mass=float(_missing_mass(found, data)),
+        missing_by_chance=_missing_by_chance(len(samples), data),
         spread_kept=spread,
         spread_error=error,
+        spread_z=rank_z(distance, held_distance),
         variance_kept=_variance(samples) / whole if (whole := _variance(held_out)) else None,
     )
     return result, notes
@@ -104,6 +113,20 @@ def _different(first: torch.Tensor, second: torch.Tensor) -> int:
     error = (pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1])).sqrt()
     difference = (first / sizes[0] - second / sizes[1]).abs()
     return int((difference > _CRITICAL * error).sum())
+
+
+def _missing_mass(found: torch.Tensor, data: torch.Tensor) -> torch.Tensor:
+    """The data's share in bins that hold less than a tenth of their share of the samples: counts [..., K] → [...]."""
+    own, share = (counts / counts.sum(dim=-1, keepdim=True) for counts in (found, data))
+    return torch.where(own < MISSING_SHARE * share, share, 0.0).sum(dim=-1)
+
+
+def _missing_by_chance(samples: int, data: torch.Tensor) -> float:
+    """The mass that `samples` fresh rows leave once in a thousand draws, training rows [K] being drawn anew as well."""
+    generator = np.random.default_rng(0)
+    share = (data / data.sum()).numpy()
+    found, rows = (torch.from_numpy(generator.multinomial(n, share, _DRAWS)) for n in (samples, int(data.sum())))
+    return float(_missing_mass(found.double(), rows.double()).quantile(1 - _RARE))
 
 
 def _variance(rows: torch.Tensor) -> float:

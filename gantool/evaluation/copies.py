@@ -22,15 +22,17 @@ class DuplicatesResult:
     one; `near_share` is the share of samples with another one within it, `exact_share` with an identical one.
     `distance_ratio` is the samples' median distance to the nearest other sample over the training rows'.
 
-    `birthday_batch` is the batch size at which a near-duplicate pair occurs with probability 1/2, and
-    `birthday_support` its square, about the number of different samples (Arora, Risteski and Zhang 2018): rough, since
-    it stands on `near_pairs` and on what counts as near. Both are None where there is no pair; the batch is then larger
-    than `num_samples`. `data_…` are the same of the training rows.
+    `birthday_batch` is the batch size at which a near-duplicate pair occurs with probability 1/2 (Arora, Risteski and
+    Zhang 2018). `birthday_support` is about the number of different samples, of the order of its square: as many
+    equally likely ones would have `near_pairs`. It is rough, since it stands on these and on what counts as near. Both
+    are None where there is no pair; the batch is then larger than `num_samples`. `data_…` are the same of the training
+    rows.
     """
 
     num_samples: int
     near_radius: float
     exact_share: float
+    data_exact_share: float
     near_share: float
     data_near_share: float
     distance_ratio: float | None
@@ -77,25 +79,20 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
     found, expected = nearest_other(own)[1], nearest_other(real)[1]
     radius = float(expected.quantile(NEAR_QUANTILE))
     pairs, data_pairs = pairs_within(own, radius), pairs_within(real, radius)
-    batch, data_batch = birthday_batch(pairs, count), birthday_batch(data_pairs, count)
     return DuplicatesResult(
         num_samples=count,
         near_radius=radius,
         exact_share=_share(found == 0),
+        data_exact_share=_share(expected == 0),
         near_share=_share(found <= radius),
         data_near_share=_share(expected <= radius),
         distance_ratio=_ratio(float(found.median()), float(expected.median())),
         near_pairs=pairs,
-        birthday_batch=batch,
-        birthday_support=batch**2 if batch else None,
-        data_birthday_batch=data_batch,
-        data_birthday_support=data_batch**2 if data_batch else None,
+        birthday_batch=birthday_batch(pairs, count),
+        birthday_support=birthday_support(pairs, count),
+        data_birthday_batch=birthday_batch(data_pairs, count),
+        data_birthday_support=birthday_support(data_pairs, count),
     )
-
-
-def excess_share(near: float, real: float) -> float:
-    """The share of samples with a near-duplicate beyond the share that real rows have: 0 like those, 1 all of them."""
-    return max(0.0, near - real) / (1.0 - real) if real < 1 else 0.0
 
 
 def birthday_batch(pairs: int, count: int) -> float | None:
@@ -110,6 +107,14 @@ def birthday_batch(pairs: int, count: int) -> float | None:
         return 2.0
     needed = math.log(0.5) / math.log1p(-pairs / total)
     return max(2.0, 0.5 + math.sqrt(0.25 + 2 * needed))
+
+
+def birthday_support(pairs: int, count: int) -> float | None:
+    """How many equally likely samples, any two of them far apart, would have as many near pairs; None without a pair.
+
+    Two of m such samples are the same with probability 1/m.
+    """
+    return count * (count - 1) / 2 / pairs if pairs else None
 
 
 def find_memorisation(

@@ -20,7 +20,7 @@ from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
 from gantool.evaluation.references import cache_folder, random_subset
-from gantool.evaluation.verdict import Alarm, find_alarms, verdict_of
+from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.warnings import scaling
 
 # Fewer samples, or rows of either kind, say next to nothing about a distribution.
@@ -70,7 +70,10 @@ class Realm:
 
 @dataclass(frozen=True)
 class DiversityResult:
-    """Every measure with its own N, the alarms they raise, and a verdict in words. Distances in the data's units."""
+    """Every measure with its own N, the alarms they raise, what differs besides, and a verdict in words.
+
+    Distances are in the data's units.
+    """
 
     dataset: str
     split: str
@@ -78,6 +81,7 @@ class DiversityResult:
     dimension: int
     verdict: str
     alarms: tuple[Alarm, ...]
+    differences: tuple[str, ...]
     duplicates: DuplicatesResult
     memorisation: MemorisationResult | None
     bins: BinsResult
@@ -121,14 +125,16 @@ def measure_diversity(
     progress("bins of the data", 0, 1)
     bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
     modes, modes_by = realm.count_modes(samples) if realm.count_modes else (None, None)
-    alarms = find_alarms(duplicates, memorisation, bins, modes)
+    found = duplicates, memorisation, bins, modes
+    alarms, differences = find_alarms(*found), find_differences(*found)
     return DiversityResult(
         dataset=realm.dataset,
         split=realm.split,
         num_samples=len(samples),
         dimension=samples.shape[1],
-        verdict=verdict_of(alarms, memorisation, bins, modes),
+        verdict=verdict_of(alarms, differences, copying=memorisation is not None),
         alarms=alarms,
+        differences=differences,
         duplicates=duplicates,
         memorisation=memorisation,
         bins=bins,
@@ -151,13 +157,15 @@ def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, 
     if split not in ("test", "validation"):
         raise UsageError(f"--split must be test or validation, but is {split!r}.")
     held_out = dataset.values(dataset.split(split).stored)
+    lacking = _lacking_for_classes(dataset) if settings.classes else None
     return Realm(
         dataset=dataset.name,
         split=split,
         training=dataset.values(dataset.train.stored),
         held_out=held_out,
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
-        count_modes=_mode_counter(dataset, held_out, settings, progress),
+        count_modes=_mode_counter(dataset, held_out, settings, progress) if lacking is None else None,
+        notes=() if lacking is None else (lacking,),
     )
 
 
@@ -165,12 +173,17 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
     """The user's own rows: `data` are held out, `training` are what the generator was trained on.
 
     Without `training` a random half of `data` places the bins, the other half is held out, and memorisation cannot be
-    told. Raises UsageError where the arrays do not match.
+    told. Raises UsageError where the arrays do not match, or `data` cannot be halved.
     """
     if training is not None:
         require_alike(training, data)
         said = scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
         return Realm(data.name, "data", training.values, data.values, data.scaling, warnings=tuple(said))
+    if len(data.values) < 2 * LEAST_ROWS:
+        raise UsageError(
+            f"Without --train-data half of the rows of {data.origin} stand in for training rows, and {2 * LEAST_ROWS} "
+            f"are needed, but there are {len(data.values)}: give more of them, or --train-data."
+        )
     order = torch.randperm(len(data.values), generator=torch.Generator().manual_seed(seed))
     half = len(order) // 2
     note = (
@@ -181,13 +194,24 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
     return Realm(data.name, "data", first, second, data.scaling, training_is_own=False, notes=(note,))
 
 
+def _lacking_for_classes(dataset: Dataset) -> str | None:
+    """A note on what labelled data lack for a classifier; None where nothing is, or where they are not labelled."""
+    if dataset.name in MIXTURES or dataset.train.labels is None:
+        return None
+    if len(torch.unique(dataset.train.labels)) < 2:
+        return f"The training rows of {dataset.name} have fewer than two classes: modes are not counted."
+    if dataset.validation.labels is None or len(dataset.validation) == 0:
+        return f"{dataset.name} has no labelled validation rows to check a classifier on: modes are not counted."
+    return None
+
+
 def _mode_counter(
     dataset: Dataset, held_out: torch.Tensor, settings: DiversitySettings, progress: Progress
 ) -> ModeCounter | None:
     if dataset.name in MIXTURES:
         mixture = MIXTURES[dataset.name]
         return lambda samples: (mixture_modes(samples, mixture), f"exact: the components of {dataset.name}")
-    if not settings.classes or dataset.train.labels is None or dataset.validation.labels is None:
+    if not settings.classes or dataset.train.labels is None:
         return None
 
     def count(samples: torch.Tensor) -> tuple[ModesResult, str]:

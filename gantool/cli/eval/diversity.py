@@ -117,6 +117,8 @@ def print_diversity(result: DiversityResult, console: Console) -> None:
     say(result.verdict, "bold")
     for alarm in result.alarms:
         say(f"Alarm: {alarm.sentence}", "bold red")
+    if result.alarms and result.differences:
+        say(f"Besides, the samples are told from the data: {', and '.join(result.differences)}.")
     console.print()
     console.print(_table(result))
     console.print()
@@ -124,8 +126,8 @@ def print_diversity(result: DiversityResult, console: Console) -> None:
         say(f"Modes are {result.modes_by}; {result.modes.definition}.")
     say(
         f"Near: within {result.duplicates.near_radius:.4g}, the distance that 1% of as many training rows have to "
-        f"their nearest other row. The number of different samples is rough: the square of the batch size at which a "
-        f"near pair is as likely as not."
+        f"their nearest other row. The number of different samples is rough: as many equally likely ones would have as "
+        f"many near pairs."
     )
     for sentence in result.notes:
         say(f"Note: {sentence}")
@@ -155,7 +157,7 @@ def _duplicate_lines(result: DiversityResult) -> list[Line]:
     found = result.duplicates
     count = f"{found.num_samples:,}"
     return [
-        ("identical to another sample", _percent(found.exact_share), "", count),
+        ("identical to another sample", _percent(found.exact_share), _percent(found.data_exact_share), count),
         ("near another sample", _percent(found.near_share), _percent(found.data_near_share), count),
         (
             "different samples, about",
@@ -221,8 +223,8 @@ def _percent(share: float) -> str:
 
 
 def _support(support: float | None, count: int) -> str:
-    """Two digits at most. No near pair among N samples: the batch that has one is larger than N."""
-    return f"over {_rounded(count**2)}" if support is None else _rounded(support)
+    """Two digits at most. Without a near pair it is more than the number of pairs."""
+    return f"over {_rounded(count * (count - 1) / 2)}" if support is None else _rounded(support)
 
 
 def _rounded(number: float) -> str:
