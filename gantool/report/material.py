@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
+import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ MEASURES = {
     "features": "Feature distances",
 }
 
+CURVES = "Training curves"
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -30,45 +33,46 @@ class Missing:
 
 @dataclass
 class Material:
-    """A run as read. `scores` has the newest record of each measure; `metrics` the lines of metrics.jsonl."""
+    """A run as read. `scores` has the newest record of each measure; `metrics` the lines of metrics.jsonl.
+
+    `name` is what the page calls the run.
+    """
 
     run: Run
     status: dict[str, Any]
     environment: dict[str, Any]
     metrics: list[dict[str, Any]]
     scores: dict[str, dict[str, Any]]
+    name: str
     alarms: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
 
     @property
-    def name(self) -> str:
-        return self.run.path.name
-
-    @property
     def parzen(self) -> dict[str, Any] | None:
         return self.scores.get("parzen")
 
-    def command(self, words: str) -> str:
-        """`gantool WORDS` on this run, as it is typed."""
-        return f"gantool {words} {shlex.quote(str(self.run.path))}"
+    def evaluation(self, measure: str) -> str | None:
+        """The command, as it is typed, that measures this run; None where it has no checkpoint to be measured."""
+        if self.run.latest_step() is None:
+            return None
+        return f"gantool eval {measure} {shlex.quote(str(self.run.path))}"
 
 
 def collect(run: Run) -> Material:
     """Reads a run directory. A file that is missing or damaged becomes a missing part and never an error."""
     missing: list[Missing] = []
-    metrics = _lines(run.metrics, "Training curves", missing)
+    metrics = _lines(run.metrics, CURVES, missing)
     scores = {}
     for record in _lines(run.path / "evaluations.jsonl", "Scores", missing):
         scores[str(record.get("measure", "parzen"))] = record
-    found = Material(run, run.status(), _environment(run, missing), metrics, scores, missing=missing)
-    if not metrics:
-        missing.append(Missing("Training curves", "nothing has been logged yet", found.command("train --resume")))
+    found = Material(run, run.status(), _environment(run, missing), metrics, scores, run.path.name, missing=missing)
+    if not metrics and not any(part.part == CURVES for part in missing):
+        missing.append(Missing(CURVES, "nothing has been logged yet"))
     for measure, title in MEASURES.items():
         if measure not in scores:
-            command = found.command(f"eval {measure}")
-            missing.append(Missing(title, "not measured yet", command))
+            missing.append(Missing(title, "not measured yet", found.evaluation(measure)))
     found.alarms += _alarms(metrics, scores)
     for record in scores.values():
         found.warnings += _sentences(record.get("warnings"))
@@ -89,18 +93,30 @@ def _lines(path: Path, part: str, missing: list[Missing]) -> list[dict[str, Any]
 
 def _environment(run: Run, missing: list[Missing]) -> dict[str, Any]:
     try:
-        environment: dict[str, Any] = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+        environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+        if not isinstance(environment, dict):
+            raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
         missing.append(Missing("Environment", f"environment.json cannot be read ({error})"))
         return {}
     return environment
 
 
+def tell_apart(materials: list[Material]) -> None:
+    """Names runs of one name by as many of their folders as tell them apart: a/0002-mnist and b/0002-mnist."""
+    for depth in range(2, 1 + max(len(material.run.path.resolve().parts) for material in materials)):
+        names = Counter(material.name for material in materials)
+        for material in materials:
+            if names[material.name] > 1:
+                material.name = "/".join(material.run.path.resolve().parts[-depth:])
+
+
 def _alarms(metrics: list[dict[str, Any]], scores: dict[str, dict[str, Any]]) -> list[str]:
     """Alarms of training, with their steps, and of every measure; each once, in the order in which they were raised."""
     raised = []
     for line in metrics:
-        raised += [f"Step {line.get('step', 0):,}: {sentence}" for sentence in _sentences(line.get("alarms"))]
+        at = f"Step {line['step']:,}: " if is_number(line.get("step")) else ""
+        raised += [f"{at}{sentence}" for sentence in _sentences(line.get("alarms"))]
     for record in scores.values():
         raised += _sentences(record.get("alarms"))
     return list(dict.fromkeys(raised))
@@ -120,8 +136,10 @@ def _sentences(value: Any) -> list[str]:
 def _state_warnings(found: Material) -> list[str]:
     said = []
     state, reason = found.status.get("state"), found.status.get("reason")
-    if state not in ("finished", "running"):
-        said.append(f"The run is {state} at step {found.status.get('step', 0):,}" + (f": {reason}" if reason else "."))
+    if state == "unknown":
+        said.append("How the run ended is unknown: its status.json is missing or damaged.")
+    elif state not in ("finished", "running"):
+        said.append(f"The run is {state} at step {found.status['step']:,}" + (f": {reason}" if reason else "."))
     newest = found.run.latest_step()
     for measure, record in found.scores.items():
         step = record.get("step")
@@ -132,5 +150,5 @@ def _state_warnings(found: Material) -> list[str]:
 
 
 def is_number(value: Any) -> bool:
-    """True for a finite int or float; a truth value is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """True for an int or float that a float can hold; a truth value is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

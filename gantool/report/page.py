@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import gantool
-from gantool.errors import UsageError
-from gantool.files import replacing
+from gantool.evaluation.seeds import differences
+from gantool.files import check_output, replacing
 from gantool.report.comparison import configuration, configuration_differences, refusals
 from gantool.report.drawing import Picture
 from gantool.report.figures import class_figure, sample_count_figure, sigma_figure, training_figures
 from gantool.report.markup import Markup, figure, fold, join, nats, number, table, tag
-from gantool.report.material import MEASURES, Material, collect
+from gantool.report.material import CURVES, MEASURES, Material, Missing, collect, tell_apart
 from gantool.report.measures import measure_tables
 from gantool.report.pictures import draw_pictures
 from gantool.report.scores import class_table, headline, parzen_tables
@@ -22,6 +22,9 @@ from gantool.runs import Run
 
 # The browser itself then refuses whatever is not in the file: scripts, fonts, pictures from elsewhere.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+# What reading a record raises that does not hold what it should.
+_DAMAGE = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
 
 _WHAT_IT_IS_NOT = (
     "A Parzen estimate is not the likelihood: it is biased and noisy in high dimension, ranks k-means centroids above "
@@ -33,15 +36,12 @@ _WHAT_IT_IS_NOT = (
 def write_report(runs: list[Run], out: Path, *, data_root: Path | None = None) -> dict[str, Any]:
     """Writes one HTML file about the runs, whole or not at all, and says what is in it.
 
-    A part whose data are missing is named on the page and in the result. Raises UsageError where `out` cannot be it.
+    A part whose data are missing or damaged is named on the page and in the result. Raises UsageError where `out`
+    cannot be it.
     """
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out writes .html, but is asked for {out}.")
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a folder; name a file.")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} is not there; make it first.")
+    check_output("--out", out, (".html", ".htm"))
     materials = [collect(run) for run in runs]
+    tell_apart(materials)
     pictures = [draw_pictures(material, data_root) for material in materials]
     page = build_page(materials, pictures)
     with replacing(out) as partial:
@@ -66,10 +66,16 @@ def _summary(material: Material, unlike: list[str]) -> dict[str, Any]:
 
 
 def build_page(materials: list[Material], pictures: list[list[Picture]]) -> str:
-    """The whole HTML text. `pictures` are those of each run's generator."""
+    """The whole HTML text. `pictures` are those of each run's generator.
+
+    Scores that cannot be shown are taken out of their material and named as missing.
+    """
+    # First of all, since the comparison needs scores that can be read.
+    measured = [_measured(material) for material in materials]
     names = ", ".join(material.name for material in materials)
     title = f"{names}: gantool report"
-    articles = [_article(material, drawn, materials) for material, drawn in zip(materials, pictures, strict=True)]
+    parts = zip(materials, pictures, measured, strict=True)
+    articles = [_article(material, drawn, sections, materials) for material, drawn, sections in parts]
     top = _comparison(materials) if len(materials) > 1 else Markup("")
     kind = "runs" if len(materials) > 1 else "runs one"
     head = (
@@ -125,7 +131,44 @@ def _comparison(materials: list[Material]) -> Markup:
     return tag("section", join(parts))
 
 
-def _article(material: Material, pictures: list[Picture], all_materials: list[Material]) -> Markup:
+def _measured(material: Material) -> dict[str, list[Markup]]:
+    """{measure: its part of the page}."""
+    shown = {}
+    for measure, record in list(material.scores.items()):
+        title = MEASURES.get(measure, measure.replace("_", " ").capitalize())
+        try:
+            differences(record, record)  # what a comparison with other runs reads
+            parts = _parzen(record) if measure == "parzen" else [measure_tables(record)]
+        except _DAMAGE as error:
+            reason = f"its record in evaluations.jsonl is damaged ({error})"
+            command = material.evaluation(measure) if measure in MEASURES else None
+            material.missing.append(Missing(title, reason, command))
+            del material.scores[measure]
+        else:
+            shown[measure] = [tag("h3", title), *parts]
+    return shown
+
+
+def _parzen(record: dict[str, Any]) -> list[Markup]:
+    charts = [chart(record) for chart in (sigma_figure, sample_count_figure, class_figure)]
+    parts = [headline(record), parzen_tables(record), _figures([picture for picture in charts if picture is not None])]
+    classes = class_table(record)
+    return [*parts, fold("Scores of the classes", classes)] if classes else parts
+
+
+def _training(material: Material) -> list[Markup]:
+    try:
+        curves = training_figures(material.metrics)
+    except _DAMAGE as error:
+        material.missing.append(Missing(CURVES, f"metrics.jsonl is damaged ({error})"))
+        return []
+    return [tag("h3", "Training"), _figures(curves)] if curves else []
+
+
+def _article(
+    material: Material, pictures: list[Picture], measured: dict[str, list[Markup]], all_materials: list[Material]
+) -> Markup:
+    training = _training(material)
     # Alone, the run's name is the page's title already.
     name = [tag("h2", material.name)] if len(all_materials) > 1 else []
     parts: list[object] = [*name, tag("p", _facts(material), class_="quiet")]
@@ -135,32 +178,24 @@ def _article(material: Material, pictures: list[Picture], all_materials: list[Ma
         parts.append(_box("warning", "Warnings", material.warnings))
     if material.missing:
         parts.append(_missing(material))
-    if record := material.parzen:
-        charts = [chart(record) for chart in (sigma_figure, sample_count_figure, class_figure)]
-        parts += [tag("h3", MEASURES["parzen"]), headline(record), parzen_tables(record)]
-        parts.append(_figures([picture for picture in charts if picture is not None]))
-        if classes := class_table(record):
-            parts.append(fold("Scores of the classes", classes))
+    parts += measured.pop("parzen", [])
     if pictures:
         parts += [tag("h3", "Pictures"), _figures(pictures)]
-    for measure, record in material.scores.items():
-        if measure != "parzen":
-            title = MEASURES.get(measure, measure.replace("_", " ").capitalize())
-            parts += [tag("h3", title), measure_tables(record)]
+    for section in measured.values():
+        parts += section
     if material.notes:
         parts.append(_box("note", "Notes", material.notes))
-    if curves := training_figures(material.metrics):
-        parts += [tag("h3", "Training"), _figures(curves)]
+    parts += training
     parts += _details(material, all_materials)
     return tag("article", join(parts))
 
 
 def _facts(material: Material) -> str:
     status, training = material.status, material.run.config.training
-    total = status.get("total_steps") or 0
-    step = f"step {status.get('step', 0):,}" + (f" of {total:,}" if total else "")
+    total = status["total_steps"]
+    step = f"step {status['step']:,}" + (f" of {total:,}" if total else "")
     return (
-        f"{material.run.data.name}, {status.get('state')}, {step}; {training.order} order, k = {training.k}, "
+        f"{material.run.data.name}, {status['state']}, {step}; {training.order} order, k = {training.k}, "
         f"{training.objective}, batch {training.batch_size}, seed {training.seed}. {material.run.config.about}"
     )
 
@@ -191,7 +226,7 @@ def _details(material: Material, all_materials: list[Material]) -> list[Markup]:
         for key, value in configuration(material).items()
     ]
     environment = [
-        [key, " ".join(value) if isinstance(value, list) else number(value)]
+        [key, " ".join(map(str, value)) if isinstance(value, list) else number(value)]
         for key, value in material.environment.items()
     ]
     parts = [fold("Configuration", table(["field", "value"], settings, "The configuration, as --set names it"))]

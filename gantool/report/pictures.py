@@ -31,8 +31,7 @@ def draw_pictures(material: Material, data_root: Path | None) -> list[Picture]:
     try:
         generator = run.load_generator()
     except GantoolError as error:
-        command = material.command("train --resume") if run.latest_step() is None else None
-        material.missing.append(Missing("Samples, interpolations and neighbours", str(error), command))
+        material.missing.append(Missing("Samples, interpolations and neighbours", str(error)))
         return []
     is_image = len(run.data.shape) == 3
     dataset = _dataset(material, "Nearest training images" if is_image else "Data behind the samples", data_root)
@@ -40,7 +39,10 @@ def draw_pictures(material: Material, data_root: Path | None) -> list[Picture]:
         return [_points(material, generator, dataset)]
     drawn = [_samples(material, generator), _strips(material, generator)]
     if dataset is not None:
-        drawn.append(_neighbours(material, generator, dataset))
+        try:
+            drawn.append(_neighbours(material, generator, dataset))
+        except GantoolError as error:  # samples that are not finite have no neighbours
+            material.missing.append(Missing("Nearest training images", str(error)))
     return drawn
 
 

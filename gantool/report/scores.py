@@ -92,12 +92,16 @@ def _gap(gap: dict[str, Any]) -> Markup:
     return table(heads, [row], "Train-test gap in nats: memorised images make it large")
 
 
+def _interval(bounds: list[Any] | None) -> str:
+    return " to ".join(nats(bound) for bound in bounds) if bounds and all(map(is_number, bounds)) else "–"
+
+
 def _uncertainties(lines: list[dict[str, Any]]) -> Markup:
     rows = [
         [
             str(line.get("name")),
             nats(line.get("value")),
-            " to ".join(nats(bound) for bound in line.get("interval") or []) or "–",
+            _interval(line.get("interval")),
             str(line.get("what_varies")),
             str(line.get("method")),
         ]

@@ -47,7 +47,8 @@ def test_a_run_that_is_named_twice_is_told_once(digits_run: Run, tmp_path: Path)
     ("arguments", "message"),
     [
         (["9"], "There is no run '9'"),
-        (["--out", "x.pdf"], "--out writes .html, but is asked for x.pdf"),
+        (["--out", "x.pdf"], "--out writes .html or .htm, but is asked for x.pdf"),
+        (["--out", "/proc/x.html"], "no file can be made in /proc"),
         (["--out", "nowhere/x.html"], "the folder nowhere is not there"),
     ],
 )

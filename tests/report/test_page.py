@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report.conftest import MakeRun, parzen_record
+import torch
+from report.conftest import METRICS, MakeRun, parzen_record
 from report.document import Document
+from typer.testing import CliRunner
 
+from gantool.checkpoint import save_checkpoint
+from gantool.cli.app import app
 from gantool.config import TrainingConfig
 from gantool.errors import UsageError
 from gantool.report.comparison import configuration_differences, flatten
@@ -120,18 +126,41 @@ def test_equal_runs_give_equal_files(full_run: Run, full_page: tuple[Path, dict[
     assert out.read_bytes() == full_page[0].read_bytes()
 
 
-def test_what_is_missing_is_named_with_the_command_that_makes_it(bare_run: Run, out: Path) -> None:
-    document, answer = read([bare_run], out)
+def test_what_is_missing_is_named_with_the_command_that_makes_it(
+    make_run: MakeRun, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = make_run()
+    document, answer = read([run], out)
     commands = {part["part"]: part["command"] for part in answer["runs"][0]["missing"]}
     assert commands == {
-        "Training curves": f"gantool train --resume {bare_run.path}",
-        "Parzen-window log-likelihood": f"gantool eval parzen {bare_run.path}",
-        "Memorisation and diversity": f"gantool eval diversity {bare_run.path}",
-        "Feature distances": f"gantool eval features {bare_run.path}",
-        "Samples, interpolations and neighbours": f"gantool train --resume {bare_run.path}",
+        "Training curves": None,
+        "Parzen-window log-likelihood": f"gantool eval parzen {run.path}",
+        "Memorisation and diversity": f"gantool eval diversity {run.path}",
+        "Feature distances": f"gantool eval features {run.path}",
     }
-    for command in commands.values():
+    for command in filter(None, commands.values()):
         assert command in document.words
+        result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--num-samples", "100", "--json"])
+        assert result.exit_code == 0, result.stderr
+    assert document.problems == []
+    answer = write_report([run], out)
+    assert [part["part"] for part in answer["runs"][0]["missing"]] == ["Training curves"]
+
+
+def test_a_run_without_a_checkpoint_is_given_no_command(bare_run: Run, out: Path) -> None:
+    document, answer = read([bare_run], out)
+    missing = {part["part"]: part["command"] for part in answer["runs"][0]["missing"]}
+    assert set(missing) == {
+        "Training curves",
+        "Parzen-window log-likelihood",
+        "Memorisation and diversity",
+        "Feature distances",
+        "Samples, interpolations and neighbours",
+    }
+    assert set(missing.values()) == {None}
+    assert "Make it with" not in document.words
+    assert "train it again" in document.words
     assert document.problems == []
 
 
@@ -168,6 +197,45 @@ def test_damaged_files_are_named_and_the_rest_is_shown(make_run: MakeRun, out: P
     assert "−31.2 ± 0.9" in document.words
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "part", "words"),
+    [
+        ("environment.json", "[]", "Environment", "environment.json cannot be read (it holds no object)"),
+        ("status.json", "{}", None, "How the run ended is unknown"),
+        ("status.json", '{"state": "running", "step": null}', None, "How the run ended is unknown"),
+        ("metrics.jsonl", '{"step": null, "alarms": ["It repeats."]}\n', None, "It repeats."),
+        ("metrics.jsonl", '{"step": 1, "": 2.0}\n', "Training curves", "metrics.jsonl is damaged"),
+        ("metrics.jsonl", "{torn\n", "Training curves", "metrics.jsonl cannot be read beyond line 0"),
+        ("metrics.jsonl", '[1]\n"text"\n', "Training curves", "nothing has been logged yet"),
+        ("evaluations.jsonl", '{"sigma_curve": 5}\n', "Parzen-window log-likelihood", "is damaged"),
+        ("evaluations.jsonl", '{"sigma": "x", "sigma_source": "given"}\n', "Parzen-window log-likelihood", "damaged"),
+        ("evaluations.jsonl", '{"measure": "diversity", "modes": 5}\n', "Memorisation and diversity", "is damaged"),
+        ("evaluations.jsonl", '{"measure": "features", "reference": 5}\n', "Feature distances", "is damaged"),
+        ("evaluations.jsonl", '{"measure": 5, "found": [[1]], "warnings": {"a": 1}}\n', None, "found"),
+    ],
+)
+def test_no_damage_stops_a_report(
+    make_run: MakeRun, full_run: Run, out: Path, name: str, content: str, part: str | None, words: str
+) -> None:
+    run = make_run(metrics=METRICS[:3])
+    (run.path / name).write_text(content, encoding="utf-8")
+    document, answer = read([full_run, run], out)
+    named = [missing["part"] for missing in answer["runs"][1]["missing"]]
+    assert words in document.words
+    assert len(named) == len(set(named))
+    assert part is None or part in named
+    assert document.problems == []
+
+
+def test_samples_that_are_not_finite_cost_the_neighbours_only(make_run: MakeRun, out: Path) -> None:
+    run = make_run()
+    weights = {name: torch.full_like(value, torch.nan) for name, value in run.load_generator().state_dict().items()}
+    save_checkpoint(run.checkpoints, 8, {"generator": weights})
+    document, answer = read([run], out)
+    assert "Nearest training images" in [part["part"] for part in answer["runs"][0]["missing"]]
+    assert "Interpolations" in document.text
+
+
 def test_a_record_of_the_first_version_is_a_parzen_score(make_run: MakeRun, out: Path) -> None:
     old = {key: value for key, value in parzen_record(step=3).items() if key != "measure"}
     for key in ("refined", "sample_curve", "uncertainties", "train_gap", "per_class", "class_conditional"):
@@ -198,6 +266,23 @@ def test_runs_stand_beside_one_another_with_their_differences(make_run: MakeRun,
     assert [cells[-1] for cells in scores[1:]] == ["the first", "comparable"]
     assert [run["not_comparable"] for run in answer["runs"]] == [[], []]
     assert document.problems == []
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(make_run: MakeRun, full_run: Run, out: Path) -> None:
+    other = make_run("ring2d", scores=(parzen_record(uncertainties=[{"name": "x", "value": None, "interval": None}]),))
+    clone = replace(full_run, path=out.parent / "b" / "x" / full_run.path.name)
+    shutil.copytree(full_run.path, clone.path)
+    document, _ = read([full_run, clone, other], out)
+    heads = document.tables["Where the configurations differ"][0][1:]
+    own = f"{full_run.path.parent.name}/{full_run.path.name}"
+    assert heads == [own, f"x/{full_run.path.name}", other.path.name]
+    assert [cells[0] for cells in document.tables["Parzen-window log-likelihood of each run"][1:]] == heads
+
+
+def test_an_uncertainty_without_numbers_is_a_dash(make_run: MakeRun, out: Path) -> None:
+    lines = [{"name": name, "value": None, "interval": interval} for name, interval in (("a", None), ("b", [None, 1]))]
+    document, _ = read([make_run(scores=(parzen_record(uncertainties=lines),)), make_run()], out)
+    assert row(document, "Uncertainties", "a")[:2] == row(document, "Uncertainties", "b")[:2] == ["–", "–"]
 
 
 @pytest.mark.parametrize(
