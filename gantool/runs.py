@@ -122,10 +122,15 @@ class Run:
         write_json(self.path / "status.json", status | {"process": os.getpid(), "host": socket.gethostname()})
 
     def status(self) -> dict[str, Any]:
-        """The recorded status; a run whose process is gone without a word is `interrupted`."""
+        """The recorded status; a run whose process is gone without a word is `interrupted`.
+
+        Where status.json is missing or damaged the state is `unknown`.
+        """
         try:
             status: dict[str, Any] = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
+            status = {}
+        if not _is_status(status):
             return {"state": "unknown", "step": self.latest_step() or 0, "total_steps": 0, "reason": None}
         if status["state"] == "running" and not self.is_being_trained(status):
             status["state"] = "interrupted"
@@ -167,6 +172,11 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         for line in stream:
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def _is_status(value: Any) -> bool:
+    kinds = {"state": str, "step": int, "total_steps": int, "process": int, "host": str}
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in kinds.items())
 
 
 def _is_alive(process: int) -> bool:
