@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from gantool.data import Dataset
+from gantool.data.dataset import Split, fixed_permutation
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
+from gantool.evaluation.arrays import Rows
 from gantool.evaluation.classifier import classifier_cache, train_classifier
 from gantool.evaluation.density import Progress
 from gantool.evaluation.feature_distances import NEIGHBOURS
@@ -85,19 +87,47 @@ def real_of_dataset(dataset: Dataset, split: str, settings: FeatureSettings) -> 
     )
 
 
+def labelled_dataset(train: Rows) -> Dataset | None:
+    """The user's training rows as data for a classifier, a tenth of them held out to check it on; None without labels.
+
+    Raises UsageError for fewer than two rows.
+    """
+    labels = train.labels
+    if labels is None:
+        return None
+    if len(labels) < 2:
+        raise UsageError(f"{train.origin} needs 2 rows or more: one trains a classifier and another checks it.")
+    order = torch.from_numpy(fixed_permutation(len(labels)))
+    held_out, kept = (
+        Split(train.values[part], labels[part]) for part in order.tensor_split([max(1, len(order) // 10)])
+    )
+    nothing = Split(train.values[:0], labels[:0])
+    return Dataset("train-data", kept, held_out, nothing, train.shape, 1.0, train.origin)
+
+
 def choose_features(
-    real: Real, dataset: Dataset | None, settings: FeatureSettings, device: torch.device, progress: Progress
+    real: Real,
+    dataset: Dataset | None,
+    settings: FeatureSettings,
+    device: torch.device,
+    progress: Progress,
+    labelled: Dataset | None = None,
 ) -> Features:
-    """The kind that was asked for; else the rows themselves for points, and a classifier's features for images."""
+    """The kind that was asked for; else the rows themselves for points, and a classifier's features for images.
+
+    Where the real rows are a file, `dataset` is None and the classifier is trained on `labelled`.
+    """
     if settings.inception:
         return _inception(real, device, progress)
     if settings.raw or (dataset is not None and not dataset.is_image):
         caveat = "Distances between the rows themselves: not comparable with Inception FID, and only at equal N."
         return Features("rows", f"the {real.scored.shape[1]} values of a row", caveat, lambda rows: rows)
+    dataset = dataset or labelled
     if dataset is None:
         raise UsageError(
-            f"A classifier is trained on registered data sets only, and {real.dataset} is a file: compare the rows "
-            f"themselves with --raw (they may be features of your own), take --inception, or --dataset NAME."
+            f"There are no features to compare {real.dataset} by: give --train-data with labels to train a classifier "
+            f"on, compare the rows themselves with --raw (they may be features of your own), take --inception, or "
+            f"--dataset NAME."
         )
     if dataset.train.labels is None:
         raise UsageError(

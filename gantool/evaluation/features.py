@@ -16,7 +16,14 @@ from gantool.evaluation import warnings as checks
 from gantool.evaluation.arrays import load_rows, require_alike
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.feature_distances import FeatureDistances, feature_distances
-from gantool.evaluation.feature_sources import Features, FeatureSettings, Real, choose_features, real_of_dataset
+from gantool.evaluation.feature_sources import (
+    Features,
+    FeatureSettings,
+    Real,
+    choose_features,
+    labelled_dataset,
+    real_of_dataset,
+)
 from gantool.evaluation.references import random_subset
 from gantool.evaluation.subjects import ArrayFiles, Place
 from gantool.runs import Run
@@ -103,7 +110,7 @@ def evaluate_array_features(
     """
     started = time.monotonic()
     samples = load_rows(files.samples, "--samples")
-    dataset = None
+    dataset, labelled = None, None
     if files.dataset is not None and files.data is None:
         if files.train:
             raise UsageError("--dataset has its own training rows: leave out --train-data.")
@@ -116,11 +123,11 @@ def evaluate_array_features(
         train = load_rows(files.train, "--train-data") if files.train else None
         for rows in (samples, *([train] if train else [])):
             require_alike(rows, data)
-        reference = train.values if train else None
+        reference, labelled = (train.values, labelled_dataset(train)) if train else (None, None)
         real = Real(data.name, "data", data.shape, data.values, reference, "--train-data rows", data.scaling)
     else:
         raise UsageError("--samples needs real rows to compare with: --data FILE, or --dataset NAME, and not both.")
-    features = choose_features(real, dataset, settings, place.device, progress)
+    features = choose_features(real, dataset, settings, place.device, progress, labelled)
     result = compare(samples.values, real, features, settings, device=place.device, progress=progress)
     return replace(result, seconds=time.monotonic() - started)
 

@@ -139,7 +139,30 @@ def test_a_reference_at_another_n_is_said(files: dict[str, Path], tmp_path: Path
 
 
 def test_rows_without_labels_need_a_word(files: dict[str, Path]) -> None:
-    assert "registered data sets only, and data.npy is a file" in refusal(*options(files, "samples", "data"))
+    assert "no features to compare data.npy by" in refusal(*options(files, "samples", "data"))
+    assert "no features to compare data.npy by" in refusal(*options(files, "samples", "data", "train-data"))
+
+
+def test_labels_of_the_users_own_training_rows_train_a_classifier(digits: Dataset, tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.npz" for name in ("samples", "data", "train-data")}
+    for name, split in (("samples", "validation"), ("data", "test"), ("train-data", "train")):
+        part = digits.split(split)
+        assert part.labels is not None
+        images = digits.values(part.stored).reshape(-1, 8, 8)
+        if name == "train-data":
+            np.savez(paths[name], x=images.numpy(), labels=part.labels.numpy())
+        else:
+            np.savez(paths[name], x=images.numpy())
+    found = answer(*options(paths, *paths))
+    assert found["features"] == "gantool classifier"
+    assert "on 1,078 rows of train-data" in found["about"]
+    assert "of 119 validation rows" in found["about"]
+    assert found["classifier_accuracy"] > 0.9
+    # Both are real rows: the held-out ones are no further than the rows that the classifier has seen.
+    assert found["frechet_distance"] < 2 * found["reference"]["frechet_distance"]
+    assert answer("--raw", *options(paths, *paths))["features"] == "rows"
+    np.savez(paths["train-data"], x=np.zeros((1, 8, 8), np.float32), labels=np.zeros(1, np.int64))
+    assert "needs 2 rows or more" in refusal(*options(paths, *paths))
 
 
 def test_a_run_on_images_without_labels_is_not_told_of_other_data(tmp_path: Path) -> None:
