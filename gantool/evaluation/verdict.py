@@ -230,7 +230,7 @@ def _differences(
     bins: BinsResult,
     modes: ModesResult | None,
 ) -> Iterator[str]:
-    if REPEATED_SHARE <= _near_excess(duplicates) < COLLAPSED_NEAR_SHARE:
+    if REPEATED_SHARE <= _near_excess(duplicates) < COLLAPSED_NEAR_SHARE and not _repeated(duplicates):
         yield (
             f"{duplicates.near_share:.0%} of them nearly repeat another one ({duplicates.data_near_share:.0%} of real "
             f"rows do)"

@@ -71,6 +71,7 @@ def test_the_text_says_the_verdict_the_alarm_and_every_measure(files: dict[str, 
     for words in ("The generator has collapsed", "Alarm: Collapse", "near another sample", "spread within bins"):
         assert words in result.stderr
     assert "modes captured" not in result.stderr
+    assert "Besides, the samples are told from the data: 29 of 30 bins" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,17 @@ from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 
 from gantool.config import DataConfig
-from gantool.data import Dataset, load_dataset
+from gantool.data import Dataset, Split, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.bins import bin_count, compare_bins
-from gantool.evaluation.copies import birthday_batch, find_duplicates, find_memorisation, rank_z
+from gantool.evaluation.copies import (
+    birthday_batch,
+    birthday_support,
+    find_duplicates,
+    find_memorisation,
+    rank_z,
+)
 from gantool.evaluation.diversity import (
     DiversityResult,
     DiversitySettings,
@@ -171,6 +177,7 @@ def test_duplicates_are_those_of_brute_force() -> None:
     radius = np.quantile(real.min(axis=1), 0.01)
     assert found.near_radius == pytest.approx(radius, rel=1e-12)
     assert found.exact_share == pytest.approx(40 / 190)
+    assert found.data_exact_share == 0
     assert found.near_share == pytest.approx((own.min(axis=1) <= radius).mean())
     assert found.near_pairs == (pairs <= radius).sum()
     assert found.distance_ratio == pytest.approx(
@@ -186,7 +193,9 @@ def test_the_birthday_batch_of_uniform_samples(support: int) -> None:
     batch = birthday_batch(pairs, count)
     assert batch is not None
     assert batch * (batch - 1) / 2 == pytest.approx(exact, rel=1e-3)
-    assert birthday_batch(0, count) is None
+    assert birthday_support(pairs, count) == pytest.approx(support, rel=1e-3)
+    assert birthday_batch(0, count) is birthday_support(0, count) is None
+    assert birthday_support(count * (count - 1) // 2, count) == 1.0
     assert birthday_batch(count * (count - 1) // 2, count) == 2.0
 
 
@@ -283,6 +292,25 @@ def test_what_cannot_be_measured_is_refused(samples: torch.Tensor, message: str)
 def test_settings_name_their_option(count: int, seed: int, flag: str) -> None:
     with pytest.raises(UsageError, match=flag):
         DiversitySettings(count, seed)
+
+
+def test_few_rows_are_not_split_in_two(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"Without --train-data half of .* and 40 are needed, but there are 39"):
+        realm_of_arrays(rows(draw(39, 3, 0), "data"), None, seed=0)
+
+
+@pytest.mark.parametrize("lacking", ["classes", "validation rows"])
+def test_labels_that_make_no_classifier_are_a_note(digits: Bench, tmp_path: Path, lacking: str) -> None:
+    dataset, labels = digits.dataset, digits.dataset.train.labels
+    assert labels is not None
+    if lacking == "classes":
+        dataset = replace(dataset, train=Split(dataset.train.stored[labels == 3], labels[labels == 3]))
+    else:
+        dataset = replace(dataset, validation=Split(dataset.validation.stored[:0], None))
+    realm = realm_of_dataset(dataset, "test", digits.settings)
+    result = measure_diversity(digits.digit(3), realm, digits.settings)
+    assert result.modes is result.modes_by is None
+    assert any(lacking in note and note.endswith("modes are not counted.") for note in result.notes)
 
 
 def test_another_split_is_refused(digits: Bench) -> None:
