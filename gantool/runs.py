@@ -244,7 +244,10 @@ def _number(path: Path) -> int:
 
 
 def list_runs(runs_dir: Path) -> list[Run]:
-    """Every readable run of a folder, oldest first. Directories without a config.json are left out."""
+    """Every run of a folder, oldest first. Directories that no run has begun in are left out.
+
+    Raises UsageError for one that cannot be read: silence would hide that a run is lost.
+    """
     return [open_run(path) for path in _run_directories(runs_dir) if (path / "dataset.json").is_file()]
 
 
@@ -257,7 +260,7 @@ def open_run(path: Path) -> Run:
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not a run directory: it has no {Path(error.filename).name}.") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"The run directory {path} cannot be read: {error}") from error
+        raise UsageError(f"The run directory {path} cannot be read ({error}); move it elsewhere.") from error
     return Run(path, config, data)
 
 

@@ -1,8 +1,9 @@
 """The rival of `gantool train`: a run's two networks in the PyTorch that one would write in an afternoon.
 
-Nothing of gantool is used but the configuration. Same layers, dropout, losses, momentum and decay, in the two orders
-that matter; autograd, torch.nn and one optimizer class. `gantool bench train` times it against the tool, and
-`benchmarks/plain_loop.py` trains with it, so that its scores say what to expect of the tool's.
+Nothing of gantool is used but the configuration. Same layers, noise, dropout, losses, optimizer and decay, in the two
+orders that matter, k = 1 and non-saturating (see `unknown`); autograd, torch.nn and a few lines for each optimizer.
+`gantool bench train` times it against the tool, and `benchmarks/plain_loop.py` trains with it, so that its scores say
+what to expect of the tool's.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ class Keep(nn.Module):
         return x * (torch.rand_like(x) < self.keep) * self.scale
 
 
+def unknown(config: RunConfig) -> str:
+    """What of a run this loop does not know, in a clause; "" where it knows all."""
+    training = config.training
+    if training.order not in ORDERS or training.k > 1:
+        return "the plain loop knows the two common orders only, with k = 1"
+    if training.objective != "non-saturating" or config.optimizer.max_column_norm is not None:
+        return "the plain loop knows the non-saturating objective only, and no bound on column norms"
+    if config.noise.distribution == "spherical":
+        return "the plain loop knows uniform and Gaussian noise only"
+    return ""
+
+
 def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) -> nn.Sequential:
     """The network; with `logit` its last activation is left out."""
     layers: list[nn.Module] = []
@@ -47,7 +60,10 @@ def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) ->
             layers.append(Keep(layer.keep, layer.keep_scale))
         linear = PlainMaxout(inputs, units, layer.pieces) if layer.kind == "maxout" else nn.Linear(inputs, units)
         for weight in linear.parameters():
-            nn.init.uniform_(weight, -layer.init_range, layer.init_range) if weight.ndim > 1 else nn.init.zeros_(weight)
+            if weight.ndim > 1:
+                nn.init.uniform_(weight, -layer.init_range, layer.init_range)
+            else:
+                nn.init.constant_(weight, 0.0 if layer.bias == "data-logit" else layer.bias)
         layers.append(linear)
         if layer.kind != "maxout" and not (logit and layer is config.layers[-1]):
             layers.append(_ACTIVATIONS[layer.kind]())
@@ -80,7 +96,7 @@ class Adam:
 
 
 class PlainLoop:
-    """`step(real, t, epoch)` plays one iteration, k = 1, non-saturating, on a batch [B, D] of values."""
+    """`step(real, t, epoch)` plays one iteration on a batch [B, D] of values."""
 
     def __init__(self, config: RunConfig, mean: Tensor, *, autocast: bool = False, compiled: bool = False) -> None:
         self.config, self.autocast = config, autocast
@@ -110,11 +126,14 @@ class PlainLoop:
         return max(given.learning_rate / given.decay**t, given.min_learning_rate), momentum
 
     def noise(self, count: int) -> Tensor:
+        if self.config.noise.distribution == "gaussian":
+            return torch.randn(count, self.config.noise.dimension, device=self.ones.device)
         return (torch.rand(count, self.config.noise.dimension, device=self.ones.device) * 2 - 1) * math.sqrt(3)
 
     def step(self, real: Tensor, t: int, epoch: int) -> None:
         play = self.alternating if self.config.training.order == "alternating" else self.simultaneous
-        with torch.autocast(real.device.type, torch.bfloat16, enabled=self.autocast):
+        # No cache: it would keep the rounded copies of weights that move within the iteration.
+        with torch.autocast(real.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
             play(real, self.rates(t, epoch))
 
     def alternating(self, real: Tensor, rates: tuple[float, float]) -> None:

@@ -53,8 +53,8 @@ class Record:
 
     `max_abs_error` is against float64 brute force (nats, or the output's units), `gradient_error` the largest relative
     error of a gradient; None for a contender that computes no result. `images_per_second` counts training images, None
-    where nothing is trained. `tflops` counts useful operations once, and
-    `fraction_of_peak` is their share of a large matrix product of the same type: None for a type without one here.
+    where nothing is trained. `tflops` counts useful operations once, and `fraction_of_peak` is their share of a large
+    matrix product of the same type; None where an implementation computes in another type than the case's.
     """
 
     case: str
@@ -71,7 +71,7 @@ class Record:
     max_abs_error: float | None
     gradient_error: float | None
     tflops: float
-    fraction_of_peak: float
+    fraction_of_peak: float | None
     images_per_second: float | None = None
 
 
@@ -198,6 +198,12 @@ def _record(
         max_abs_error=error.value if error else None,
         gradient_error=error.gradient if error else None,
         tflops=case.flops / median / 1e12,
-        fraction_of_peak=case.flops / median / peak,
+        fraction_of_peak=None if _in_another_type(case, variant) else case.flops / median / peak,
         images_per_second=case.images / median if case.images else None,
     )
+
+
+def _in_another_type(case: Case, variant: str) -> bool:
+    """Whether a contender's description names a type, and another one than the case's."""
+    named = [name for name in ("bfloat16", "float32") if name in variant]
+    return bool(named) and _name(case.dtype) not in named

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from gantool.bench.case import Case, Problem, wanted
-from gantool.bench.plain_loop import PlainLoop
-from gantool.config import NetworkConfig, RunConfig
+from gantool.bench.plain_loop import PlainLoop, unknown
+from gantool.config import NetworkConfig, OptimizerConfig, RunConfig, TrainingConfig
 from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
 from gantool.presets import build_config, preset_names, preset_text, read_tree
@@ -24,11 +24,19 @@ IMPLS = ("native", "autograd", "eager", "autocast", "compile")
 def cases(quick: bool, device: torch.device, data_dir: Path | None) -> list[Case]:
     """Each preset whose data are here, in float32 and bfloat16; with `quick` the smallest one alone."""
     names = ["mixture1d"] if quick else preset_names()
-    configs = [build_config(read_tree(preset_text(name), name)) for name in names]
-    # Presets that differ in length alone make the same iteration.
-    distinct = {(c.data, c.generator, c.discriminator, c.training.order, c.training.k): c for c in reversed(configs)}
-    present = [config for config in reversed(distinct.values()) if not _missing(config, data_dir)]
-    return [_case(config, precision, data_dir) for config in present for precision in DTYPES]
+    distinct: dict[RunConfig, RunConfig] = {}
+    for name in names:
+        config = build_config(read_tree(preset_text(name), name))
+        distinct.setdefault(_iteration(config), config)
+    return [_case(config, precision, data_dir) for config in distinct.values() for precision in DTYPES]
+
+
+def _iteration(config: RunConfig) -> RunConfig:
+    """The configuration without what does not change an iteration's work: its names, its length and its rates."""
+    given = config.training
+    training = TrainingConfig(given.order, given.objective, given.blend, given.k, given.batch_size)
+    optimizer = OptimizerConfig(config.optimizer.kind, max_column_norm=config.optimizer.max_column_norm)
+    return replace(config, name="run", about="", optimizer=optimizer, training=training)
 
 
 def _missing(config: RunConfig, data_dir: Path | None) -> bool:
@@ -40,9 +48,13 @@ def _missing(config: RunConfig, data_dir: Path | None) -> bool:
 def _case(config: RunConfig, precision: str, data_dir: Path | None) -> Case:
     training = replace(config.training, precision=precision)  # type: ignore[arg-type]  # one of DTYPES
     config = replace(config, training=training)
-    dataset = load_dataset(config.data, root=data_dir, offline=True)
+    missing = _missing(config, data_dir)
+    dataset = None if missing else load_dataset(config.data, root=data_dir, offline=True)
 
     def build(device: torch.device, only: frozenset[str] | None) -> Problem:
+        if dataset is None:
+            reason = f"the data of {config.data.name} are not here, and a benchmark downloads nothing"
+            return Problem({}, lambda _: None, absent={name: reason for name in IMPLS if wanted(only, name)})
         return _problem(config, dataset, device, only)
 
     name = f"train {config.name}, {training.order}, batch {training.batch_size}"
@@ -51,7 +63,7 @@ def _case(config: RunConfig, precision: str, data_dir: Path | None) -> Case:
         name,
         config.data.name,
         DTYPES[precision],
-        _operations(config, dataset.dimension),
+        _operations(config, dataset.dimension if dataset else 1),
         build,
         training.k * training.batch_size,
     )
@@ -92,12 +104,13 @@ def _problem(config: RunConfig, dataset: Dataset, device: torch.device, only: fr
     for name, options in rivals.items():
         if not wanted(only, name):
             continue
-        if config.training.order == "generator-first" or config.training.k > 1:
-            absent[name] = "the plain loop knows the two common orders only, with k = 1"
+        if reason := unknown(config):
+            absent[name] = reason
         elif name == "autocast" and not bfloat16:
             absent[name] = "it is compared in bfloat16 only"
         else:
             contenders[name] = _plain(config, dataset, device, **options)
+            details[name] = f"plain loop in {'bfloat16' if options.get('autocast') else 'float32'}"
     return Problem(contenders, lambda _: None, details, absent)
 
 
@@ -111,7 +124,7 @@ def _own(config: RunConfig, dataset: Dataset, device: torch.device, kind: str) -
         step.play(state.step, rates_at(config.optimizer, state.step, state.epoch_at(state.step)))
         state.step += 1
 
-    return call, step.about.split(" (")[0]
+    return call, step.about
 
 
 def _plain(

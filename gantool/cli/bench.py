@@ -152,6 +152,8 @@ def _bench(
     for option, path in (("--out", out), ("--plot", plot)):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{option} {path} needs the folder {path.parent}, which is not there: make it first.")
+        if path is not None and path.is_dir():
+            raise UsageError(f"{option} {path} is a folder; name a file.")
     from gantool.bench.runner import Plan, run_benchmark
     from gantool.bench.timing import Effort
 
@@ -215,7 +217,7 @@ def _table(title: str, records: list[dict[str, Any]]) -> Table:
             "" if ratio is None else f"{ratio:.2f}",
             *_own_figures(record),
             f"{record['tflops']:.2g}",
-            f"{record['fraction_of_peak']:.0%}",
+            "" if record["fraction_of_peak"] is None else f"{record['fraction_of_peak']:.0%}",
             style="bold" if record["impl"] == "native" else None,
         )
     return table

@@ -98,6 +98,12 @@ def require_alike(first: Rows, second: Rows) -> None:
             f"{first.origin} has rows of {widths[0]} values {list(first.shape)} and {second.origin} has rows of "
             f"{widths[1]} {list(second.shape)}: give arrays of the same kind of examples."
         )
+    for image, flat in ((first, second), (second, first)):
+        if len(image.shape) == 3 and image.shape[0] > 1 and len(flat.shape) != 3:
+            raise UsageError(
+                f"{image.origin} holds images of shape {list(image.shape)} and {flat.origin} rows of {widths[0]} "
+                f"values, whose order of channels is not known: give both as images, or both as rows."
+            )
     images = len(first.shape) == 3 and len(second.shape) == 3
     if images and first.shape != second.shape:
         raise UsageError(

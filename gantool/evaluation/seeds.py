@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -39,13 +40,13 @@ def differences(first: Record, second: Record) -> dict[str, tuple[str, str]]:
 
 def require_comparable(records: Sequence[Record]) -> None:
     """Raises UsageError, naming the difference and the two records, where scores would compare unlike with unlike."""
-    for index, other in enumerate(records[1:], start=2):
-        unlike = differences(records[0], other)
+    for (first, one_record), (second, other) in combinations(enumerate(records, start=1), 2):
+        unlike = differences(one_record, other)
         if unlike:
             what = "; ".join(f"{name}: {one} against {two}" for name, (one, two) in unlike.items())
             raise UsageError(
-                f"The scores of {_name(records[0], 1)} and {_name(other, index)} cannot be compared, since they differ "
-                f"in {what}; evaluate both alike."
+                f"The scores of {_name(one_record, first)} and {_name(other, second)} cannot be compared, since they "
+                f"differ in {what}; evaluate both alike."
             )
 
 
@@ -127,7 +128,7 @@ def require_one_configuration(runs: Sequence[Run], step: int | None = None) -> N
     """
     first = runs[0]
     for run in runs[1:]:
-        for key, (one, two) in _config_differences(first.config, run.config).items():
+        for key, (one, two) in config_differences(first.config, run.config).items():
             raise UsageError(
                 f"{first.path} and {run.path} differ in {key} ({one} against {two}): a mean over seeds needs runs that "
                 f"differ in the seed alone."
@@ -159,7 +160,7 @@ def same_but_for_the_seed(run: Run, runs_dir: Path, step: int | None = None) -> 
     notes: list[str] = []
     chosen = {run.config.training.seed: run}
     for other in reversed(list_runs(runs_dir)):
-        alike = not _config_differences(run.config, other.config) and run.data.fingerprint == other.data.fingerprint
+        alike = not config_differences(run.config, other.config) and run.data.fingerprint == other.data.fingerprint
         if not alike or other.path.resolve() == run.path.resolve():
             continue
         if step is not None and step not in checkpoint_steps(other.checkpoints):
@@ -173,7 +174,7 @@ def same_but_for_the_seed(run: Run, runs_dir: Path, step: int | None = None) -> 
     return [chosen[seed] for seed in sorted(chosen)], notes
 
 
-def _config_differences(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
+def config_differences(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
     """{dotted key: (value, value)} of every field that differs, apart from seed, name and description."""
     flat = [_flatten(_without_seed(config).to_dict()) for config in (first, second)]
     keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]

@@ -69,7 +69,7 @@ def score_table(plan: Plan, runs: Sequence[Run], place: Place, progress: Progres
     ours = evaluate_runs(runs, ParzenSettings(), place, progress=progress)
     warnings = dict.fromkeys(said for record in ours.records for said in record["warnings"])
     table = Table1(
-        dataset=plan.dataset,
+        dataset=plan.column,
         rows=_rows(plan, runs, ours),
         ours=ours,
         uncertainties=_uncertainties(ours),
@@ -87,10 +87,10 @@ def _rows(plan: Plan, runs: Sequence[Run], ours: SeedScores) -> tuple[Row, ...]:
             "paper",
             row.log_likelihood,
             row.standard_error,
-            PAPER_UNCERTAINTY[plan.dataset],
+            PAPER_UNCERTAINTY[plan.column],
             PROTOCOL_SAMPLES,
         )
-        for row in TABLE_1.get(plan.dataset, ())
+        for row in TABLE_1.get(plan.column, ())
     ]
     first, count = ours.records[0], len(ours.records)
     across = f"across {count} training seeds" if count > 1 else "one seed: no spread"
@@ -144,13 +144,14 @@ def _notes(plan: Plan, ours: SeedScores) -> list[str]:
     first = ours.records[0]
     config = plan.config(seed=0)
     notes = [
-        f"Trained was the preset {config.name}: {config.about}.",
+        f"Trained was the preset {config.name}{', shortened or lengthened' if plan.has_own_length else ''}: "
+        f"{config.about}.",
         f"Every run has {first['step']:,} steps, and its last checkpoint was scored on {first['test_size']:,} test "
         f"rows at {first['num_samples']:,} samples, with σ from {first['validation_size']:,} validation rows: nothing "
         f"was selected on test rows.",
     ]
-    if plan.dataset not in TABLE_1:
-        notes.append(f"The paper has no column for {plan.dataset}: only scores of this tool stand in the table.")
-    elif plan.dataset == "mnist":
+    if plan.column not in TABLE_1:
+        notes.append(f"The paper has no column for {plan.column}: only scores of this tool stand in the table.")
+    elif plan.column == "mnist":
         notes.append("The paper does not say how long its nets were trained.")
     return notes

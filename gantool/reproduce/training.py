@@ -12,6 +12,7 @@ import torch
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
+from gantool.evaluation.seeds import config_differences
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, list_runs
 from gantool.training.loop import Observer
@@ -41,6 +42,16 @@ class Plan:
         if self.epochs is not None and self.steps is not None:
             raise UsageError("--epochs and --steps exclude each other: both give the length of a run.")
 
+    @property
+    def column(self) -> str:
+        """The data set's name, by which the paper's table has a column or has none."""
+        return self.config(seed=0).data.name
+
+    @property
+    def has_own_length(self) -> bool:
+        """Whether the runs' length is another than the preset's."""
+        return self.epochs is not None or self.steps is not None
+
     def config(self, seed: int) -> RunConfig:
         """The configuration of one seed. UsageError where there is no such preset."""
         name = PRESETS.get(self.dataset, self.dataset)
@@ -60,8 +71,9 @@ class Trained:
 def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch) -> Trained:
     """Trains each seed to its end. A run that is finished is left as it is; one that is not goes on in its directory.
 
-    A run belongs to a seed by its whole configuration. Raises what training raises: UsageError where a run is being
-    trained by another process or its data are others, Diverged where a loss is not finite.
+    A run belongs to a seed by its whole configuration, its name and description apart. Raises what training raises:
+    UsageError where a run is being trained by another process or its data are others, Diverged where a loss is not
+    finite.
     """
     runs: list[Run] = []
     for seed in range(plan.seeds):
@@ -77,9 +89,22 @@ def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch
 
 
 def _find(folder: Path, config: RunConfig) -> Run | None:
-    """The newest run of this very configuration that has a checkpoint to go on from."""
-    matching = (run for run in reversed(list_runs(folder)) if run.config == config and run.latest_step() is not None)
-    return next(matching, None)
+    """The run of this configuration and seed that has come farthest; None where none has a checkpoint.
+
+    Raises UsageError where another process is at one of them: it would be trained twice.
+    """
+    matching = [run for run in list_runs(folder) if _is_of(run, config)]
+    for run in matching:
+        status = run.status()
+        if run.is_being_trained(status):
+            raise UsageError(f"The run {run.path} is being trained by process {status['process']}; wait, or stop it.")
+    started = [run for run in matching if run.latest_step() is not None]
+    return max(started, key=lambda run: run.latest_step() or 0, default=None)
+
+
+def _is_of(run: Run, config: RunConfig) -> bool:
+    """Whether a run is this configuration's, whatever it is called."""
+    return run.config.training.seed == config.training.seed and not config_differences(run.config, config)
 
 
 def _is_finished(run: Run) -> bool:

@@ -74,8 +74,9 @@ class Game:
         return fake
 
     def judge(self, x: torch.Tensor) -> torch.Tensor:
+        """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
         logits: torch.Tensor = self.discriminator.network(x, self.rng)
-        return logits
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def judge_both(self, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The logits of both batches in one pass: matrices of twice the rows keep the machine busier."""

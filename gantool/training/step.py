@@ -9,6 +9,7 @@ import torch
 
 from gantool.config import TrainingConfig
 from gantool.errors import UsageError
+from gantool.ops import native
 from gantool.training.algorithm import UPDATE_ORDERS, Game, Iteration
 from gantool.training.fused import FUSED_ORDERS, FusedGame, why_not_fused
 from gantool.training.schedules import Rates
@@ -33,12 +34,14 @@ def build_step(game: Game, training: TrainingConfig) -> Step:
     reason = why_not_fused(game)
     if training.step == "fused" and reason:
         raise UsageError(f"training.step = fused cannot train this run: {reason}.")
+    kernels = native.missing(game.rng.device)
+    parts = f"{training.precision}, {'plain torch' if kernels else 'compiled kernels'}"
     if training.step == "plain" or reason:
-        about = f"plain step in {training.precision}" + (f" ({reason})" if training.step == "auto" else "")
-        return Step(_plain(game, training), about)
+        because = f"; {reason}" if training.step == "auto" else ""
+        return Step(_plain(game, training), f"plain step ({parts}{because})")
     fused = FusedGame(game, DTYPES[training.precision])
     order = FUSED_ORDERS[training.order]
-    return Step(lambda step, rates: order(fused, step, rates), f"fused step in {training.precision}")
+    return Step(lambda step, rates: order(fused, step, rates), f"fused step ({parts})")
 
 
 def _plain(game: Game, training: TrainingConfig) -> Callable[[int, Rates], Iteration]:
@@ -47,7 +50,8 @@ def _plain(game: Game, training: TrainingConfig) -> Callable[[int, Rates], Itera
         return lambda step, rates: order(game, step, rates)
 
     def play(step: int, rates: Rates) -> Iteration:
-        with torch.autocast(game.rng.device.type, DTYPES[training.precision]):
+        # Autocast would keep a weight's rounded copy until the context ends, and the weight moves before that.
+        with torch.autocast(game.rng.device.type, DTYPES[training.precision], cache_enabled=False):
             return order(game, step, rates)
 
     return play

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
 
+CPU = torch.device("cpu")
 KEYS = {
     "case", "device", "dtype", "impl", "median_ms", "min_ms", "max_ms", "repeats", "speedup_over", "max_abs_error",
     "tflops", "fraction_of_peak",
@@ -58,10 +60,22 @@ def test_training_is_timed_against_the_plain_loop() -> None:
     assert [(record["dtype"], record["impl"]) for record in records] == [
         (dtype, impl) for dtype in ("float32", "bfloat16") for impl in ("native", "autograd", "eager")
     ]
-    assert records[0]["variant"] == "fused step in float32"
+    assert records[0]["variant"].startswith("fused step (float32, ")
+    eager = records[-1]
+    assert (eager["dtype"], eager["variant"], eager["fraction_of_peak"]) == ("bfloat16", "plain loop in float32", None)
     for record in records:
         assert set(record) >= KEYS
         assert record["images_per_second"] == pytest.approx(256e3 / record["median_ms"])
+
+
+def test_presets_without_data_are_named(tmp_path: Path) -> None:
+    from gantool.bench.runner import Plan, _run_case
+    from gantool.bench.train import cases
+
+    absent = next(case for case in cases(False, CPU, tmp_path) if case.data == "mnist")
+    records, reasons = _run_case(absent, Plan("train", impls=("native",)), CPU, 1e9)
+    assert records == []
+    assert dict(reasons) == {"native": "the data of mnist are not here, and a benchmark downloads nothing"}
 
 
 @pytest.mark.native
@@ -101,6 +115,7 @@ def test_what_is_left_out_is_said() -> None:
         (("--seconds", 0), "--seconds must be positive"),
         (("--out", "missing/bench.json"), "needs the folder missing"),
         (("--plot", "missing/bench.png"), "needs the folder missing"),
+        (("--out", "."), "--out . is a folder"),
         (("--device", "abacus"), "--device must be"),
     ],
 )

@@ -132,6 +132,14 @@ def test_rows_and_images_of_one_size_go_together(tmp_path: Path) -> None:
     require_alike(flat, images)
 
 
+def test_colour_images_and_rows_whose_order_is_unknown_are_refused(tmp_path: Path) -> None:
+    images = load_rows(saved(tmp_path, np.zeros((3, 4, 4, 3)), "s.npy"), "--samples")
+    flat = load_rows(saved(tmp_path, np.zeros((3, 48)), "t.npy"), "--data")
+    for pair in ((images, flat), (flat, images)):
+        with pytest.raises(UsageError, match=r"s\.npy holds images .* order of channels is not known"):
+            require_alike(*pair)
+
+
 def test_channels_last_is_read_channels_first(tmp_path: Path) -> None:
     array = np.random.default_rng(0).random((2, 6, 5, 3)).astype(np.float32)
     rows = load_rows(saved(tmp_path, array), "--samples")

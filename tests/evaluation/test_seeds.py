@@ -74,6 +74,14 @@ def test_two_given_sigmas_are_two_protocols() -> None:
     require_comparable([given, given])
 
 
+def test_a_difference_between_later_records_is_seen_too() -> None:
+    unknown = {**RECORD, "data_fingerprint": None}
+    with pytest.raises(UsageError, match=r"fingerprint: a+ against b+"):
+        require_comparable(
+            [unknown, {**RECORD, "data_fingerprint": "a" * 64}, {**RECORD, "data_fingerprint": "b" * 64}]
+        )
+
+
 def test_what_does_not_decide_the_terms_is_no_difference() -> None:
     other = RECORD | {"log_likelihood": 3.0, "sigma": 0.1, "seed": 5, "impl": "reference", "device": "cuda", "step": 9}
     assert differences(RECORD, other) == {}

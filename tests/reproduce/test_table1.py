@@ -27,6 +27,7 @@ from gantool.reproduce.training import Plan, Trained, train_seeds
 from gantool.runs import Run, list_runs
 from gantool.training.loop import Observer
 from gantool.training.metrics import Record
+from gantool.training.session import start_run
 
 CPU = torch.device("cpu")
 PLACE = Place(CPU, offline=True)
@@ -58,6 +59,14 @@ class Player:
     def on_samples(self, step: int, sheet: Path) -> None: ...
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
+
+
+class SignalAt(Player):
+    """Presses Ctrl-C when a step is logged, whatever the seed."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(0, step)
+        self.current = 0
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +134,40 @@ def test_a_run_that_was_killed_before_it_said_finished_is_finished(
     assert player.trained == []
 
 
+def test_another_description_is_the_same_run(straight: tuple[Plan, Trained], digits: Dataset, tmp_path: Path) -> None:
+    plan = replace(straight[0], folder=tmp_path, seeds=1, steps=5)
+    run = train_seeds(plan, digits, CPU, Player()).runs[0]
+    replace(run, config=replace(run.config, about="in other words")).write_config()
+    player = Player()
+    train_seeds(plan, digits, CPU, player)
+    assert player.trained == []
+
+
+def test_the_run_that_came_farthest_goes_on(digits: Dataset, tmp_path: Path) -> None:
+    plan = Plan("digits", tmp_path, seeds=1, steps=130)
+    far = start_run(plan.config(0), digits, CPU, tmp_path, lambda run, total: SignalAt(100)).run
+    near = start_run(plan.config(0), digits, CPU, tmp_path, lambda run, total: SignalAt(50)).run
+    assert (far.latest_step(), near.latest_step()) == (100, 50)
+    player = Player()
+    assert train_seeds(plan, digits, CPU, player).runs[0].path == far.path
+    assert player.trained == [(0, 100)]
+
+
+def test_a_seed_that_another_process_trains_is_not_trained_twice(digits: Dataset, tmp_path: Path) -> None:
+    plan = Plan("digits", tmp_path, seeds=1, steps=20)
+    run = train_seeds(plan, digits, CPU, Player()).runs[0]
+    status = json.loads((run.path / "status.json").read_text())
+    alive = {"state": "running", "process": os.getppid()}
+    (run.path / "status.json").write_text(json.dumps(status | alive))
+    with pytest.raises(UsageError, match=f"is being trained by process {os.getppid()}"):
+        train_seeds(plan, digits, CPU, Player())
+
+
+def test_another_length_than_the_presets_is_said(straight: tuple[Plan, Trained]) -> None:
+    notes = score_table(straight[0], straight[1].runs, PLACE).to_dict()["notes"]
+    assert any("the preset digits, shortened or lengthened: " in note for note in notes)
+
+
 def test_the_table_holds_every_score_and_names_every_uncertainty(straight: tuple[Plan, Trained]) -> None:
     plan, trained = straight
     payload = score_table(plan, trained.runs, PLACE).to_dict()
@@ -153,6 +196,7 @@ def test_the_table_holds_every_score_and_names_every_uncertainty(straight: tuple
 def test_the_papers_rows_come_first(straight: tuple[Plan, Trained]) -> None:
     """The digits' scores under MNIST's name: what is looked at is the paper's part of the table."""
     plan = replace(straight[0], dataset="mnist")
+    assert (plan.column, replace(plan, dataset="mnist-long").column) == ("mnist", "mnist")
     rows = score_table(plan, straight[1].runs, PLACE).rows
     assert [(row.model, row.log_likelihood, row.standard_error) for row in rows[:4]] == [
         ("DBN, the paper", 138.0, 2.0),

@@ -96,6 +96,46 @@ def test_bfloat16_goes_the_same_way(order: str, digits: Dataset) -> None:
     assert distance(fused, exact, start) < 2 * distance(rounded, exact, start) + 0.01
 
 
+@pytest.mark.parametrize("order", ["alternating", "generator-first"])
+def test_the_plain_bfloat16_step_sees_every_update(order: str, digits: Dataset) -> None:
+    """Each linear layer's output is that of its weight as it stands, though weights move within an iteration."""
+    config = configured(order, "plain", "bfloat16")
+    if order == "alternating":
+        config = replace(config, training=replace(config.training, k=3))
+    state = build_state(config, digits, CPU)
+    wrong = []
+
+    def look(layer: torch.nn.Linear, given: tuple[Tensor], output: Tensor) -> None:
+        with torch.autocast("cpu", enabled=False):
+            now = torch.nn.functional.linear(given[0].bfloat16(), layer.weight.bfloat16(), layer.bias.bfloat16())
+        wrong.append(not torch.equal(output, now))
+
+    for player in (state.game.generator, state.game.discriminator):
+        for module in player.network.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_hook(look)
+    step = build_step(state.game, config.training)
+    for t in range(2):
+        step.play(t, rates_at(config.optimizer, t, 1))
+    assert len(wrong) > 8
+    assert not any(wrong)
+
+
+def test_losses_are_not_rounded_to_bfloat16(digits: Dataset) -> None:
+    for kind in ("plain", "fused"):
+        config = configured("simultaneous", kind, "bfloat16")
+        state = build_state(config, digits, CPU)
+        iteration = build_step(state.game, config.training).play(0, rates_at(config.optimizer, 0, 1))
+        assert iteration.discriminator_loss.dtype == iteration.fake_logits.dtype == torch.float32
+
+
+@pytest.mark.native
+def test_the_step_says_which_kernels_run(digits: Dataset) -> None:
+    config = configured("simultaneous", "auto", "bfloat16")
+    state = build_state(config, digits, CPU)
+    assert build_step(state.game, config.training).about == "fused step (bfloat16, compiled kernels)"
+
+
 @pytest.mark.parametrize("optimizer", [OptimizerConfig("adam", 0.001), OptimizerConfig(max_column_norm=0.5)])
 def test_adam_and_bounded_columns(optimizer: OptimizerConfig, digits: Dataset) -> None:
     plain, fused, start = ends("alternating", digits, 5, optimizer=optimizer)
@@ -126,7 +166,9 @@ def test_a_network_of_the_users_own_takes_the_plain_step(digits: Dataset) -> Non
     game = replace(state.game, generator=own)
     assert why_not_fused(game) == "Sequential is not a stack of fully connected layers"
     training = configured("alternating", "auto").training
-    assert build_step(game, training).about.startswith("plain step in float32 (Sequential")
+    about = build_step(game, training).about
+    assert about.startswith("plain step (float32, ")
+    assert about.endswith("; Sequential is not a stack of fully connected layers)")
     with pytest.raises(UsageError, match=r"training\.step = fused cannot train this run: Sequential"):
         build_step(game, replace(training, step="fused"))
 
