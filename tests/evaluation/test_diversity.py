@@ -105,6 +105,13 @@ def test_one_digit_in_many_shapes_is_collapse(bench: Bench) -> None:
         assert "they show 1 of 10 modes" in result.alarms[0].sentence
 
 
+def test_one_image_among_fresh_rows_is_partial_collapse(bench: Bench) -> None:
+    count = len(bench.fresh)
+    result = bench.of(torch.cat([bench.fresh[:1].repeat(count // 10, 1), bench.fresh[count // 10 :]]))
+    assert kinds(result) == ["partial collapse"]
+    assert result.verdict == "The generator has collapsed in part: some of its samples come again and again."
+
+
 def test_one_training_row_over_and_over_is_both_collapse_and_memorisation(digits: Bench) -> None:
     result = digits.of(digits.train[7:8].repeat(100, 1))
     assert kinds(result) == ["collapse", "memorisation"]
