@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from gantool.evaluation.density import Progress
@@ -23,6 +25,9 @@ def lloyd(rows: torch.Tensor, clusters: int, iterations: int, seed: int, progres
 
     A centroid that owns no row stays where it is.
     """
+    # In units of a power of two, which rounds nothing, so that no square overflows or vanishes.
+    unit = 2.0 ** math.floor(math.log2(max(float(rows.abs().max()), torch.finfo(torch.float32).tiny)))
+    rows = rows / unit
     rng = torch.Generator().manual_seed(seed)
     centroids = rows[torch.randperm(len(rows), generator=rng)[:clusters]].clone()
     # The centre takes an offset out of the products, which would cancel digits in float32.
@@ -41,7 +46,7 @@ def lloyd(rows: torch.Tensor, clusters: int, iterations: int, seed: int, progres
             progress(stage, iteration * len(rows) + start, iterations * len(rows))
         owned = sizes > 0
         centroids[owned] = (sums[owned] / sizes[owned, None]).float()
-    return centroids
+    return centroids * unit
 
 
 def _leading_axes(rows: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:

@@ -42,3 +42,9 @@ def test_another_seed_starts_elsewhere() -> None:
 def test_as_many_centroids_as_rows_are_the_rows() -> None:
     rows = torch.rand(20, 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(lloyd(rows, 20, 2, 0, silent).sort(dim=0).values, rows.sort(dim=0).values)
+
+
+@pytest.mark.parametrize("unit", [2.0**80, 2.0**-90])
+def test_the_unit_changes_nothing(unit: float) -> None:
+    rows = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(lloyd(rows * unit, 7, 3, 0, silent), lloyd(rows, 7, 3, 0, silent) * unit)
