@@ -16,8 +16,11 @@ from gantool.environment import processor_name
 from gantool.ops import selected_impl
 
 State = Literal["good", "lacking", "optional"]
-REQUIRED = ("torch", "numpy", "typer", "rich", "safetensors", "scikit-learn", "pillow", "pooch")
-EXTRAS = {"tensorboard": "pip install 'gantool[tensorboard]'"}
+REQUIRED = ("torch", "numpy", "typer", "rich", "safetensors", "scikit-learn", "pillow", "pooch", "matplotlib")
+EXTRAS = {
+    "tensorboard": "pip install 'gantool[tensorboard]'",
+    "torch-fidelity": "pip install 'gantool[fidelity]'",
+}
 DISK_NEEDED = 2**30
 
 
