@@ -185,6 +185,9 @@ def _print(payload: dict[str, Any], console: Console) -> None:
         panels.setdefault((record["case"], record["dtype"], record["data"]), []).append(record)
     for heading, records in panels.items():
         console.print()
+        for record in records:
+            if record["impl"] == "native" and record["images_per_second"] is not None:
+                console.print(f"native: {record['variant']}", markup=False, soft_wrap=True)
         console.print(_table(", ".join(heading), records))
     console.print()
     console.print(_LEGEND, markup=False, soft_wrap=True)
@@ -211,7 +214,7 @@ def _table(title: str, records: list[dict[str, Any]]) -> Table:
     for record in records:
         ratio = native.get(record["impl"])
         table.add_row(
-            record["variant"] if record["impl"] == "native" else record["impl"],
+            record["variant"] if record["impl"] == "native" and not trains else record["impl"],
             *(f"{record[key]:.3g}" for key in ("median_ms", "min_ms", "max_ms")),
             str(record["repeats"]),
             "" if ratio is None else f"{ratio:.2f}",
