@@ -9,7 +9,7 @@ from gantool.report.material import is_number
 
 # (what it is called, where the samples' value is, where the real rows' is, whether it is a share)
 _LINES = (
-    ("identical to another sample", "duplicates.exact_share", None, True),
+    ("identical to another sample", "duplicates.exact_share", "duplicates.data_exact_share", True),
     ("near another sample", "duplicates.near_share", "duplicates.data_near_share", True),
     ("different samples, roughly", "duplicates.birthday_support", "duplicates.data_birthday_support", False),
     ("identical to a training row", "memorisation.copied_share", "memorisation.held_out_copied_share", True),

@@ -14,7 +14,21 @@ _LONGEST_LIST = 12
 _LONGEST_TEXT = 40
 # Told elsewhere on the page, or the same for every measure of a run.
 _TOLD = frozenset(
-    ("measure", "warnings", "notes", "alarms", "verdict", "run", "step", "seconds", "device", "impl", "seed", "dataset")
+    (
+        "measure",
+        "warnings",
+        "notes",
+        "alarms",
+        "verdict",
+        "run",
+        "step",
+        "seconds",
+        "device",
+        "impl",
+        "seed",
+        "dataset",
+        "differences",
+    )
 )
 
 
@@ -26,6 +40,9 @@ def measure_tables(record: dict[str, Any]) -> Markup:
     parts: list[object] = []
     if verdict := _words(record.get("verdict")):
         parts.append(tag("p", verdict, class_="verdict"))
+    if record.get("alarms") and (besides := record.get("differences")):  # a verdict without alarms names them itself
+        said = ", and ".join(str(difference) for difference in besides)
+        parts.append(tag("p", f"Besides, the samples are told from the data: {said}."))
     told = {key: value for key, value in record.items() if key not in _TOLD}
     sentences = [value for value in told.values() if isinstance(value, str) and len(value) > _LONGEST_TEXT]
     parts += [tag("p", _sentence(text), class_="quiet") for text in sentences]

@@ -60,6 +60,7 @@ def parzen_record(**changes: Any) -> dict[str, Any]:
 DIVERSITY = {
     "measure": "diversity", "num_samples": 1_000, "verdict": "The generator has collapsed onto few images.",
     "alarms": [{"kind": "collapse", "sentence": "Half of the samples are near-copies of one another."}],
+    "differences": ["7 of 9 bins hold another share", "digits are thinner"],
     "duplicates": {"near_share": 0.4321, "data_near_share": 0.0101}, "found": [{"label": 3, "share": 0.9}],
     "modes": {"modes": [0, 1], "counts": [9, 1], "expected_shares": [0.5, 0.5], "captured": 2},
     "histogram": list(range(100)),

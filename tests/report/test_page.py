@@ -62,6 +62,8 @@ def test_any_other_measure_is_told_by_its_numbers(full_page: tuple[Path, dict[st
     ]
     assert "Only comparable at equal N and with the same features." in document.words
     assert "The generator has collapsed onto few images." in document.words
+    told = "Besides, the samples are told from the data: 7 of 9 bins hold another share, and digits are thinner."
+    assert told in document.words
 
 
 def test_alarms_and_warnings_come_before_any_score(full_page: tuple[Path, dict[str, Any]]) -> None:
