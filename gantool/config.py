@@ -157,9 +157,10 @@ class TrainingConfig:
     when set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
     `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd),
     fused (written by hand, fully connected networks on the CPU) or auto (fused where it can be).
-    Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an epoch. The newest
-    `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every` epochs the samples are looked at, for
-    collapse and for the log-likelihood of validation rows; 0 never looks.
+    `average` is the decay an iteration of a running average of the generator's weights, from which samples are then
+    drawn (ours, not the paper's); 0 keeps none. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
+    stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every`
+    epochs the samples are looked at, for collapse and likelihood; 0 never looks.
     """
 
     order: UpdateOrder = "alternating"
@@ -172,6 +173,7 @@ class TrainingConfig:
     seed: int = 0
     precision: Precision = "float32"
     step: StepKind = "auto"
+    average: float = 0.0
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
@@ -184,6 +186,7 @@ class TrainingConfig:
         _require_choice(self.precision, ("float32", "bfloat16"), "training.precision")
         _require_choice(self.step, ("auto", "plain", "fused"), "training.step")
         _require_number(self.blend, "training.blend", "from 0 to 1", 0.0, 1.0)
+        _require_number(self.average, "training.average", "from 0 to below 1", 0.0, 1.0 - 1e-9)
         for name in ("k", "batch_size", "epochs", "log_every"):
             _require_count(getattr(self, name), f"training.{name}")
         for name in ("seed", "sample_every", "checkpoint_every", "watch_every", "keep_checkpoints"):

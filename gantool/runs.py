@@ -85,13 +85,14 @@ class Run:
         return steps[-1] if steps else None
 
     def load_generator(self, device: torch.device | str = "cpu", step: int | None = None) -> Generator:
-        """The generator of the newest checkpoint, or of `step`'s, in evaluation mode.
+        """The generator of the newest checkpoint, or of `step`'s, in evaluation mode; its averaged weights where there
+        are such.
 
         Raises UsageError where there is no such checkpoint, GantoolError where it is damaged.
         """
         mean = torch.full((self.data.dimension,), 0.5)  # overwritten by the checkpoint
         empty = build_generator(self.config.generator, self.config.noise.dimension, mean, torch.Generator())
-        self._load(empty, "generator", step)
+        self._load(empty, "average" if self.config.training.average else "generator", step)
         return empty.to(device).eval()
 
     def load_discriminator(self, device: torch.device | str = "cpu", step: int | None = None) -> Discriminator:

@@ -122,7 +122,7 @@ def _own(config: RunConfig, dataset: Dataset, device: torch.device, kind: str) -
 
     def call() -> None:
         step.play(state.step, rates_at(config.optimizer, state.step, state.epoch_at(state.step)))
-        state.step += 1
+        state.advance()
 
     return call, step.about
 

@@ -81,7 +81,7 @@ class Health:
 
     def look(self, step: int) -> Look:
         """Draws the samples and measures them."""
-        generator = self.state.game.generator.network
+        generator = self.state.sampler
         generator.eval()
         device = self.state.game.rng.device
         samples = generate(generator, self.config.noise, self.count, seed=self.seed, device=device)

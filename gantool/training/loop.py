@@ -53,7 +53,7 @@ def train(
         epoch = state.epoch_at(state.step)
         rates = rates_at(run.config.optimizer, state.step, epoch)
         iteration = step.play(state.step, rates)
-        state.step += 1
+        state.advance()
         watch.see(iteration, state.step)
 
         if _is_due(state.step, training.log_every) or state.step == total:

@@ -140,7 +140,7 @@ def _health(run: Run, state: TrainingState, dataset: Dataset) -> Health | None:
 
 def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[[int], Path]:
     """Draws the same noise at every call, so that successive sheets show one set of samples growing."""
-    generator = state.game.generator.network
+    generator = state.sampler
     seed = derive_seed(run.config.training.seed, "sheet")
 
     def draw(step: int) -> Path:

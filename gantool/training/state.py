@@ -16,6 +16,7 @@ from gantool.models import build_discriminator, build_generator
 from gantool.objectives import build_objective
 from gantool.seeds import derive_seed
 from gantool.training.algorithm import Game, Player
+from gantool.training.average import WeightAverage
 from gantool.training.optimizers import build_optimizer
 
 GROUPS = ("generator", "discriminator", "optimizer", "rng")
@@ -23,11 +24,23 @@ GROUPS = ("generator", "discriminator", "optimizer", "rng")
 
 @dataclass
 class TrainingState:
-    """The game, and how many iterations of it have been played."""
+    """The game, how many iterations of it have been played, and the average of the generator's weights, if any."""
 
     game: Game
     batches_per_epoch: int
     step: int = 0
+    average: WeightAverage | None = None
+
+    @property
+    def sampler(self) -> torch.nn.Module:
+        """The generator that samples are drawn from: the average where one is kept."""
+        return self.average.network if self.average else self.game.generator.network
+
+    def advance(self) -> None:
+        """Counts an iteration that was played."""
+        self.step += 1
+        if self.average:
+            self.average.see(self.step)
 
     def epoch_at(self, step: int) -> int:
         """The epoch, from 1, in which iteration `step` (from 0) draws its first batch."""
@@ -45,7 +58,8 @@ class TrainingState:
         generator, discriminator = self.game.generator, self.game.discriminator
         optimizer = {f"generator.{name}": value for name, value in generator.optimizer.state().items()}
         optimizer |= {f"discriminator.{name}": value for name, value in discriminator.optimizer.state().items()}
-        return {
+        average = {"average": self.average.network.state_dict()} if self.average else {}
+        return average | {
             "generator": generator.network.state_dict(),
             "discriminator": discriminator.network.state_dict(),
             "optimizer": optimizer,
@@ -54,7 +68,7 @@ class TrainingState:
 
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint. GantoolError where it is damaged or of another configuration."""
-        checkpoint = read_checkpoint(path, GROUPS)
+        checkpoint = read_checkpoint(path, (*GROUPS, "average") if self.average else GROUPS)
         groups = checkpoint.groups
         try:
             for name, player in (("generator", self.game.generator), ("discriminator", self.game.discriminator)):
@@ -65,6 +79,8 @@ class TrainingState:
                     if key.startswith(f"{name}.")
                 }
                 player.optimizer.load_state(own)
+            if self.average:
+                self.average.network.load_state_dict(groups["average"])
             _restore_random_states(self.game.rng, groups["rng"])
         except (RuntimeError, KeyError) as error:
             raise GantoolError(f"The checkpoint {path} does not fit this run's configuration: {error}") from error
@@ -115,7 +131,8 @@ def build_state(
         batch_size=training.batch_size,
         k=training.k,
     )
-    return TrainingState(game, batches.batches_per_epoch)
+    average = WeightAverage(game.generator.network, training.average) if training.average else None
+    return TrainingState(game, batches.batches_per_epoch, average=average)
 
 
 def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:
