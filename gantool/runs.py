@@ -279,7 +279,8 @@ def find_run(reference: str | None, runs_dir: Path) -> Run:
     if reference is None or reference == LATEST:
         if not directories:
             raise UsageError(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
-        return open_run((runs_dir / LATEST).resolve() if (runs_dir / LATEST).is_dir() else directories[-1])
+        link = runs_dir / LATEST
+        return open_run(runs_dir / link.resolve().name if link.is_dir() else directories[-1])
     for path in directories:
         if reference == path.name or (reference.isdigit() and int(reference) == _number(path)):
             return open_run(path)
