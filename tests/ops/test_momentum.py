@@ -66,3 +66,12 @@ def test_what_is_updated_in_place_must_be_contiguous_and_of_one_shape() -> None:
     ):
         with pytest.raises((RuntimeError, ValueError), match=message):
             momentum_step(parameter, velocity, good, rate=RATE, momentum=MOMENTUM)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("with_copy", [False, True])
+def test_opcheck(with_copy: bool) -> None:
+    parameter, velocity, gradient = (normal(4, 3, seed=seed).float() for seed in (1, 2, 3))
+    copy = torch.zeros(4, 3, dtype=torch.bfloat16) if with_copy else None
+    arguments = (parameter, velocity, gradient, copy, RATE, MOMENTUM, 0.9)
+    torch.library.opcheck(torch.ops.gantool.momentum_step.default, arguments)
