@@ -27,7 +27,8 @@ class PlainMaxout(nn.Module):
         self.linear, self.units, self.pieces = nn.Linear(inputs, units * pieces), units, pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).view(-1, self.units, self.pieces).amax(2)  # type: ignore[no-any-return]
+        pieces: Tensor = self.linear(x)
+        return pieces.view(-1, self.units, self.pieces).amax(2)
 
 
 class Keep(nn.Module):

@@ -116,7 +116,7 @@ def _problem(config: RunConfig, dataset: Dataset, device: torch.device, only: fr
 
 def _own(config: RunConfig, dataset: Dataset, device: torch.device, kind: str) -> tuple[Callable[[], None], str]:
     """The tool's own iteration, as the loop calls it; and what it is."""
-    training = replace(config.training, step=kind)  # type: ignore[arg-type]
+    training = replace(config.training, step=kind)  # type: ignore[arg-type]  # auto or plain
     state = build_state(replace(config, training=training), dataset, device)
     step = build_step(state.game, training)
 

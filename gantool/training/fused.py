@@ -41,11 +41,10 @@ class FusedGame:
         )
         self.input_dtype = next(game.generator.network.parameters()).dtype
 
-    def generate(self) -> Tensor:
-        """A fake batch from fresh noise."""
-        return self._generate(self.game.draw_noise(self.input_dtype))
+    def draw_noise(self) -> Tensor:
+        return self.game.draw_noise(self.input_dtype)
 
-    def _generate(self, z: Tensor) -> Tensor:
+    def generate(self, z: Tensor) -> Tensor:
         masks = self.generator.draw_masks(len(z), self.game.rng)
         return self.generator.forward(z.to(self.dtype), masks)
 
@@ -61,7 +60,7 @@ class FusedGame:
 
     def generator_step(self, z: Tensor, rates: Rates) -> Tensor:
         """One update of the generator at z, the discriminator held; returns its loss."""
-        fake = self._generate(z)
+        fake = self.generate(z)
         logits = self._judge(fake, self.discriminator.draw_masks(len(fake), self.game.rng))
         loss, scale = _derivatives(self.game.objective.generator_loss, logits)
         response = self.discriminator.backward(self._ones(fake), inputs=slice(None), train=False)
@@ -71,7 +70,7 @@ class FusedGame:
 
     def joint_step(self, real: Tensor, rates: Rates) -> Iteration:
         """Both players at the same parameters, from one fake batch and one dropout mask on it."""
-        fake = self.generate()
+        fake = self.generate(self.draw_noise())
         count, rng = len(real), self.game.rng
         pairs = zip(*(self.discriminator.draw_masks(len(x), rng) for x in (real, fake)), strict=True)
         rows = torch.cat([real.to(self.dtype), fake])
@@ -117,8 +116,8 @@ def alternating(fused: FusedGame, step: int, rates: Rates) -> Iteration:
     game = fused.game
     for j in range(game.k):
         real = game.draw_batch(step * game.k + j)
-        loss, real_logits, fake_logits = fused.discriminator_step(real, fused.generate(), rates)
-    generator_loss = fused.generator_step(game.draw_noise(fused.input_dtype), rates)
+        loss, real_logits, fake_logits = fused.discriminator_step(real, fused.generate(fused.draw_noise()), rates)
+    generator_loss = fused.generator_step(fused.draw_noise(), rates)
     return Iteration(loss, generator_loss, real_logits, fake_logits)
 
 
@@ -130,9 +129,9 @@ def simultaneous(fused: FusedGame, step: int, rates: Rates) -> Iteration:
 def generator_first(fused: FusedGame, step: int, rates: Rates) -> Iteration:
     """A lecture's order: the generator moves, then the discriminator, which sees the moved generator at the same z."""
     real = fused.game.draw_batch(step)
-    z = fused.game.draw_noise(fused.input_dtype)
+    z = fused.draw_noise()
     generator_loss = fused.generator_step(z, rates)
-    loss, real_logits, fake_logits = fused.discriminator_step(real, fused._generate(z), rates)
+    loss, real_logits, fake_logits = fused.discriminator_step(real, fused.generate(z), rates)
     return Iteration(loss, generator_loss, real_logits, fake_logits)
 
 

@@ -90,13 +90,14 @@ class FusedLayer:
         return rows if self.mask is None else rows * self.mask[inputs]
 
     def _through_activation(self, grad: Tensor) -> Tensor:
+        below: Tensor = grad
         if self.activation == "relu":
-            return torch.ops.aten.threshold_backward(grad, self.y, 0.0)  # type: ignore[no-any-return]
-        if self.activation == "sigmoid":
-            return torch.ops.aten.sigmoid_backward(grad, self.y)  # type: ignore[no-any-return]
-        if self.activation == "tanh":
-            return torch.ops.aten.tanh_backward(grad, self.y)  # type: ignore[no-any-return]
-        return grad
+            below = torch.ops.aten.threshold_backward(grad, self.y, 0.0)
+        elif self.activation == "sigmoid":
+            below = torch.ops.aten.sigmoid_backward(grad, self.y)
+        elif self.activation == "tanh":
+            below = torch.ops.aten.tanh_backward(grad, self.y)
+        return below
 
     def _keep_gradients(self, grad: Tensor) -> None:
         if not self.is_maxout:

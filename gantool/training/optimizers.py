@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 
 from gantool.config import OptimizerConfig
+from gantool.ops.momentum import momentum_step
 from gantool.training.schedules import Rates
 
 Tensors = dict[str, torch.Tensor]
@@ -35,11 +36,9 @@ class Momentum:
         self.parameters = list(parameters)
         self.velocities = [torch.zeros_like(p) for p in self.parameters]
 
-    @torch.no_grad()
     def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
-        torch._foreach_mul_(self.velocities, rates.momentum)
-        torch._foreach_add_(self.velocities, list(gradients), alpha=-rates.learning_rate)
-        torch._foreach_add_(self.parameters, self.velocities)
+        for parameter, velocity, gradient in zip(self.parameters, self.velocities, gradients, strict=True):
+            momentum_step(parameter, velocity, gradient, rate=rates.learning_rate, momentum=rates.momentum)
 
     def state(self) -> Tensors:
         return {f"velocity.{index}": v for index, v in enumerate(self.velocities)}

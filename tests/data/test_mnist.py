@@ -67,8 +67,11 @@ def test_unzipped_names_are_accepted(copy: Path, mnist: Dataset, mnist_root: Pat
 
 
 def test_the_known_checksums_are_those_of_the_real_files(mnist_root: Path) -> None:
-    for file, path in zip(MNIST_FILES.files, MNIST_FILES.require(mnist_root), strict=True):
+    paths = MNIST_FILES.require(mnist_root)
+    for file, path, other in zip(MNIST_FILES.files, paths, [*paths[1:], paths[0]], strict=True):
         file.verify(path)
+        with pytest.raises(UsageError, match="is not the known file"):
+            file.verify(other)
 
 
 def test_a_missing_folder_names_every_file_and_the_command(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def test_rows_and_images_of_one_size_go_together(tmp_path: Path) -> None:
     flat = load_rows(saved(tmp_path, np.zeros((3, 16)), "s.npy"), "--samples")
     images = load_rows(saved(tmp_path, np.zeros((3, 4, 4)), "t.npy"), "--data")
     require_alike(flat, images)
+    assert flat.values.shape == images.values.shape == (3, 16)
 
 
 def test_colour_images_and_rows_whose_order_is_unknown_are_refused(tmp_path: Path) -> None:
