@@ -132,10 +132,10 @@ inline void check_maxout_backward(const Tensor& grad_out, const Tensor& winner, 
       .same_device("winner", winner, "x", x);
 }
 
-// parameter, velocity and gradient of one shape and copy, where there is one; updated in place, so
-// that all but the gradient must be contiguous.
+// parameter, velocity and gradient of one shape, and copy, where there is one; updated in place, so
+// that all but the gradient must be contiguous. rates [2]: the learning rate and the momentum.
 inline void check_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
-                           const std::optional<Tensor>& copy) {
+                           const std::optional<Tensor>& copy, const Tensor& rates) {
   Door door("momentum_step");
   door.type("parameter", parameter, "float32", {ScalarType::Float})
       .contiguous("parameter", parameter)
@@ -143,7 +143,11 @@ inline void check_momentum(const Tensor& parameter, const Tensor& velocity, cons
       .type("velocity", velocity, "float32", {ScalarType::Float})
       .contiguous("velocity", velocity)
       .like("gradient", gradient, "parameter", parameter)
-      .type("gradient", gradient, "float32 or bfloat16", {ScalarType::Float, ScalarType::BFloat16});
+      .type("gradient", gradient, "float32 or bfloat16", {ScalarType::Float, ScalarType::BFloat16})
+      .shape("rates", rates, "[2]", {2})
+      .type("rates", rates, "float64", {ScalarType::Double})
+      .contiguous("rates", rates)
+      .same_device("rates", rates, "parameter", parameter);
   if (!copy) return;
   door.like("copy", *copy, "parameter", parameter)
       .type("copy", *copy, "bfloat16", {ScalarType::BFloat16})

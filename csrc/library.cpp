@@ -167,24 +167,25 @@ std::string maxout_variant(const Tensor& x, int64_t pieces) {
 
 template <typename Gradient>
 void run_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
-                  BFloat16* copy, double rate, double momentum, double bound) {
+                  BFloat16* copy, const double* rates, double bound) {
   const int64_t columns = parameter.dim() < 2 ? parameter.numel() : parameter.size(-1);
   const int64_t rows = columns == 0 ? 0 : parameter.numel() / columns;
   momentum_step_cpu<Gradient>(
       {data<float>(parameter), data<float>(velocity), data<Gradient>(gradient), copy, rows, columns,
-       static_cast<float>(rate), static_cast<float>(momentum), static_cast<float>(bound)},
+       static_cast<float>(rates[0]), static_cast<float>(rates[1]), static_cast<float>(bound)},
       torch_threads());
 }
 
 void momentum_step(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
-                   const std::optional<Tensor>& copy, double rate, double momentum, double bound) {
-  check_momentum(parameter, velocity, gradient, copy);
+                   const std::optional<Tensor>& copy, const Tensor& rates, double bound) {
+  check_momentum(parameter, velocity, gradient, copy, rates);
   const Tensor grad = torch::stable::contiguous(gradient);
   BFloat16* rounded = copy ? data<BFloat16>(*copy) : nullptr;
+  const double* pair = data<double>(rates);
   if (grad.scalar_type() == ScalarType::BFloat16) {
-    run_momentum<BFloat16>(parameter, velocity, grad, rounded, rate, momentum, bound);
+    run_momentum<BFloat16>(parameter, velocity, grad, rounded, pair, bound);
   } else {
-    run_momentum<float>(parameter, velocity, grad, rounded, rate, momentum, bound);
+    run_momentum<float>(parameter, velocity, grad, rounded, pair, bound);
   }
 }
 
@@ -255,7 +256,7 @@ STABLE_TORCH_LIBRARY(gantool, m) {
   m.def("maxout_variant(Tensor x, int pieces) -> str");
   m.def(
       "momentum_step(Tensor(a!) parameter, Tensor(b!) velocity, Tensor gradient, "
-      "Tensor(c!)? copy, float rate, float momentum, float bound) -> ()");
+      "Tensor(c!)? copy, Tensor rates, float bound) -> ()");
   m.def("parzen_log_density(Tensor queries, Tensor samples, Tensor sigmas) -> Tensor");
   m.def("parzen_variant(Tensor queries, Tensor samples) -> str");
 }

@@ -118,13 +118,13 @@ def _own(config: RunConfig, dataset: Dataset, device: torch.device, kind: str) -
     """The tool's own iteration, as the loop calls it; and what it is."""
     training = replace(config.training, step=kind)  # type: ignore[arg-type]  # auto or plain
     state = build_state(replace(config, training=training), dataset, device)
-    step = build_step(state.game, training)
+    step = build_step([state], training)
 
     def call() -> None:
-        step.play(state.step, rates_at(config.optimizer, state.step, state.epoch_at(state.step)))
+        step.play(state.step, [rates_at(config.optimizer, state.step, state.epoch_at(state.step))])
         state.advance()
 
-    return call, step.about
+    return call, step.describe()
 
 
 def _plain(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from gantool.config import RunConfig
     from gantool.runs import Run
-    from gantool.training.loop import Observer
     from gantool.training.session import Outcome
+    from gantool.training.trainee import Observer
 
 # The command's own options that set a configuration field, and that field.
 SHORTCUTS = {

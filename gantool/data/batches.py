@@ -53,29 +53,36 @@ class BatchStream:
         self._seed = seed
         self._device = torch.device(device)
         self._dtype = dtype
-        self._resident = _fits(rows, self._device)
-        self._rows = rows.to(self._device) if self._resident else rows
+        self.resident = _fits(rows, self._device)
+        self._rows = rows.to(self._device) if self.resident else rows
         self._epoch: int | None = None
         self._order = torch.empty(0, dtype=torch.int64)
 
     def draw(self, position: int) -> torch.Tensor:
         """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
+        return self.take(self.indices(position))
+
+    def indices(self, position: int) -> torch.Tensor:
+        """The rows of batch number `position`: [batch_size] int64, on the device where the rows are `resident`."""
         epoch, batch = divmod(position, self.batches_per_epoch)
         if epoch != self._epoch:
             self._order = self._permutation(epoch)
             self._epoch = epoch
-        index = self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self._dataset.values(self._gather(index), self._dtype)
+        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def take(self, indices: torch.Tensor) -> torch.Tensor:
+        """The rows of these indices as values [batch_size, D] on the device, a tensor of its own."""
+        return self._dataset.values(self._gather(indices), self._dtype)
 
     def _permutation(self, epoch: int) -> torch.Tensor:
         if epoch < 0:
             raise ValueError("position must be 0 or more")
         rng = torch.Generator().manual_seed(derive_seed(self._seed, f"batch order of epoch {epoch}"))
         order = torch.randperm(len(self._rows), generator=rng)
-        return order.to(self._device) if self._resident else order
+        return order.to(self._device) if self.resident else order
 
     def _gather(self, index: torch.Tensor) -> torch.Tensor:
-        if self._resident:
+        if self.resident:
             return self._rows.index_select(0, index)
         batch = torch.empty((len(index), self._rows.shape[1]), dtype=self._rows.dtype, pin_memory=True)
         torch.index_select(self._rows, 0, index, out=batch)

@@ -14,31 +14,31 @@ def momentum_step(
     parameter: Tensor,
     velocity: Tensor,
     gradient: Tensor,
+    rates: Tensor,
     *,
-    rate: float,
-    momentum: float,
     bound: float = math.inf,
     copy: Tensor | None = None,
 ) -> None:
-    """In place: v ← momentum·v − rate·g, p ← p + v, rows of p longer than `bound` scaled back to it, copy ← p.
+    """In place: v ← μ·v − lr·g, p ← p + v, rows of p longer than `bound` scaled back to it, copy ← p.
 
     `parameter` and `velocity` have one shape, and a row is a vector along the last axis (all of a bias).
     `gradient` may be of a lower precision than they are, and so may `copy`, which takes the new values in its own type.
+    `rates` [2], float64, are lr and μ: on the parameter's device, where a captured graph reads the present ones.
     The released configuration's update (Goodfellow et al. 2014): not Nesterov's, the rate inside v. The compiled
-    kernel runs for float32 parameters on the CPU with float32 or bfloat16 gradients, plain torch elsewhere.
+    kernels run for float32 parameters with float32 or bfloat16 gradients, plain torch elsewhere.
     """
     compiled = (
-        native.CPU.loaded
-        and parameter.device.type == "cpu"
+        not native.missing(parameter.device)
         and parameter.dtype == torch.float32
         and gradient.dtype in (torch.float32, torch.bfloat16)
         and (copy is None or copy.dtype == torch.bfloat16)
     )
     with torch.no_grad():
         if compiled:
-            torch.ops.gantool.momentum_step(parameter, velocity, gradient, copy, rate, momentum, bound)
+            torch.ops.gantool.momentum_step(parameter, velocity, gradient, copy, rates, bound)
             return
-        velocity.mul_(momentum).add_(gradient.to(velocity.dtype), alpha=-rate)
+        # A scalar on the device keeps the other's type.
+        velocity.mul_(rates[1]).sub_(gradient.to(velocity.dtype) * rates[0])
         parameter.add_(velocity)
         if bound < math.inf:
             norms = parameter.norm(dim=-1, keepdim=True)

@@ -87,12 +87,19 @@ class Game:
 @dataclass(frozen=True)
 class Iteration:
     """What one iteration saw: the two losses (scalars) and the last discriminator step's logits ([B] each),
-    detached."""
+    detached. Of R replicas at once each has a leading axis."""
 
     discriminator_loss: torch.Tensor
     generator_loss: torch.Tensor
     real_logits: torch.Tensor
     fake_logits: torch.Tensor
+
+    def of_each_game(self) -> list[Iteration]:
+        """One Iteration a replica: itself, where there is no such axis."""
+        parts = (self.discriminator_loss, self.generator_loss, self.real_logits, self.fake_logits)
+        if self.discriminator_loss.ndim == 0:
+            return [self]
+        return [Iteration(*own) for own in zip(*parts, strict=True)]
 
 
 def alternating(game: Game, step: int, rates: Rates) -> Iteration:

@@ -23,10 +23,11 @@ class WeightAverage:
         self.decay = decay
         self.network = copy.deepcopy(network).requires_grad_(False)
         self._averages: list[torch.Tensor] = list(self.network.parameters())
-        self._weights = [parameter.detach() for parameter in network.parameters()]
+        self._trained = network
 
     def see(self, step: int) -> None:
         """Takes in the weights after iteration `step` (from 1), at every tenth."""
         if step % INTERVAL == 0:
             decay = min(self.decay, (1 + step) / (10 + step)) ** INTERVAL
-            torch._foreach_lerp_(self._averages, self._weights, 1.0 - decay)
+            weights = [parameter.detach() for parameter in self._trained.parameters()]
+            torch._foreach_lerp_(self._averages, weights, 1.0 - decay)

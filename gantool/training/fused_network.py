@@ -3,21 +3,25 @@
 Weights are kept in the compute type (bfloat16 beside float32 masters, or the masters themselves), and nothing is
 computed that no update reads: a network's first layer has no input gradient unless it is asked for, and one backward
 pass through the discriminator serves both players.
+
+R networks of one configuration, the replicas' own, are one here: rows are [R, B, …], weights [R, …], and each product
+is a batched one. A network by itself has no such axis.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gantool.models.networks import ACTIVATIONS, DenseLayer, Discriminator, Generator
+from gantool.models.networks import ACTIVATIONS, DenseLayer, Discriminator
 from gantool.nn import Maxout
 from gantool.ops import native
 from gantool.ops.momentum import momentum_step
+from gantool.training.algorithm import Player
 from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer
 from gantool.training.schedules import Rates
 
@@ -38,17 +42,9 @@ class _Parameter:
         """The rounded copy, where there is one."""
         return None if self.working.dtype == self.master.dtype else self.working
 
-    def move(self, rates: Rates) -> None:
+    def move(self, rates: Tensor) -> None:
         assert self.velocity is not None
-        momentum_step(
-            self.master,
-            self.velocity,
-            self.gradient,
-            rate=rates.learning_rate,
-            momentum=rates.momentum,
-            bound=self.bound,
-            copy=self.copy,
-        )
+        momentum_step(self.master, self.velocity, self.gradient, rates, bound=self.bound, copy=self.copy)
 
 
 class FusedLayer:
@@ -57,28 +53,27 @@ class FusedLayer:
     def __init__(self, layer: DenseLayer, weight: _Parameter, bias: _Parameter, activation: str) -> None:
         self.dropout, self.weight, self.bias, self.activation = layer.dropout, weight, bias, activation
         self.is_maxout = isinstance(layer.affine, Maxout)
-        self.compiled = native.CPU.loaded and weight.working.dtype != torch.float64
+        self.compiled = not native.missing(weight.working.device) and weight.working.dtype != torch.float64
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """[B, in] → [B, units]."""
+        """[…, B, in] → […, B, units]."""
         self.mask = mask
         self.x = x if mask is None else x * mask
         weight, bias = self.weight.working, self.bias.working
         if not self.is_maxout:
-            affine = torch.addmm(bias, self.x, weight.T)
-            self.y = ACTIVATIONS[self.activation](affine)
+            self.y = ACTIVATIONS[self.activation](_affine(self.x, weight, bias))
         elif self.compiled:
-            self.y, self.winner = torch.ops.gantool.maxout_forward(self.x, weight, bias)
+            self.y, self.winner = _for_each_replica(torch.ops.gantool.maxout_forward, self.x, weight, bias)
         else:
-            pieces = torch.addmm(bias.flatten(), self.x, weight.flatten(0, 1).T).view(len(x), *bias.shape)
-            self.y, winner = pieces.max(dim=2)
+            pieces = _affine(self.x, weight.flatten(-3, -2), bias.flatten(-2))
+            self.y, winner = pieces.view(*pieces.shape[:-1], *bias.shape[-2:]).max(dim=-1)
             self.winner = winner.to(torch.uint8)
         return self.y
 
     def backward(self, grad: Tensor, scale: Tensor | None, inputs: slice | None, train: bool) -> Tensor | None:
-        """Takes the gradient of each row's own output [B, units] through the layer.
+        """Takes the gradient of each row's own output […, B, units] through the layer.
 
-        With `train` the parameters' gradients are kept, of the rows' outputs weighted by `scale` ([B, 1]; None: 1).
+        With `train` the parameters' gradients are kept, of the rows' outputs weighted by `scale` ([…, B, 1]; None: 1).
         Returns the gradient of the layer's inputs for the rows `inputs`, unweighted; None where `inputs` is None.
         """
         grad = self._through_activation(grad)
@@ -87,7 +82,7 @@ class FusedLayer:
         if inputs is None:
             return None
         rows = self._input_gradient(grad, inputs)
-        return rows if self.mask is None else rows * self.mask[inputs]
+        return rows if self.mask is None else rows * self.mask[..., inputs, :]
 
     def _through_activation(self, grad: Tensor) -> Tensor:
         below: Tensor = grad
@@ -101,62 +96,90 @@ class FusedLayer:
 
     def _keep_gradients(self, grad: Tensor) -> None:
         if not self.is_maxout:
-            self.weight.gradient, self.bias.gradient = grad.T @ self.x, grad.sum(dim=0)
+            self.weight.gradient, self.bias.gradient = grad.mT @ self.x, grad.sum(dim=-2)
         elif self.compiled:
-            weight = self.weight.working
-            found = torch.ops.gantool.maxout_backward(grad, self.winner, self.x, weight, False, True, True)
-            self.weight.gradient, self.bias.gradient = found[1:]
+
+            def gradients(grad: Tensor, winner: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+                found = torch.ops.gantool.maxout_backward(grad, winner, x, weight, False, True, True)
+                return found[1], found[2]
+
+            found = _for_each_replica(gradients, grad, self.winner, self.x, self.weight.working)
+            self.weight.gradient, self.bias.gradient = found
         else:
             scattered = self._scatter(grad, slice(None))
-            self.weight.gradient = (scattered.T @ self.x).view_as(self.weight.working)
-            self.bias.gradient = scattered.sum(dim=0).view_as(self.bias.working)
+            self.weight.gradient = (scattered.mT @ self.x).view_as(self.weight.working)
+            self.bias.gradient = scattered.sum(dim=-2).view_as(self.bias.working)
 
     def _input_gradient(self, grad: Tensor, rows: slice) -> Tensor:
         weight = self.weight.working
         if not self.is_maxout:
-            return grad[rows] @ weight
+            return grad[..., rows, :] @ weight
         if self.compiled:
-            x, winner = self.x[rows], self.winner[rows]
-            found: Tensor = torch.ops.gantool.maxout_backward(grad[rows], winner, x, weight, True, False, False)[0]
-            return found
-        return self._scatter(grad, rows) @ weight.flatten(0, 1)
+
+            def gradient(grad: Tensor, winner: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+                found = torch.ops.gantool.maxout_backward(grad[rows], winner[rows], x[rows], weight, True, False, False)
+                return (found[0],)
+
+            return _for_each_replica(gradient, grad, self.winner, self.x, weight)[0]
+        return self._scatter(grad, rows) @ weight.flatten(-3, -2)
 
     def _scatter(self, grad: Tensor, rows: slice) -> Tensor:
-        """The gradient of the pieces [B, U·P]: the unit's at its winner, 0 elsewhere."""
-        part, winner = grad[rows], self.winner[rows].long()
-        pieces = part.new_zeros(*part.shape, self.bias.working.shape[1])
-        return pieces.scatter_(2, winner[:, :, None], part[:, :, None]).flatten(1)
+        """The gradient of the pieces […, B, U·P]: the unit's at its winner, 0 elsewhere."""
+        part, winner = grad[..., rows, :], self.winner[..., rows, :].long()
+        pieces = part.new_zeros(*part.shape, self.bias.working.shape[-1])
+        return pieces.scatter_(-1, winner[..., None], part[..., None]).flatten(-2)
+
+
+def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x Wᵀ + b: [B, in] and [units, in] → [B, units], each with the replicas' axis or without."""
+    if x.ndim == 2:
+        return torch.addmm(bias, x, weight.T)
+    return torch.baddbmm(bias[:, None], x, weight.mT)
+
+
+def _for_each_replica(kernel: Callable[..., tuple[Tensor, ...]], *arguments: Tensor) -> tuple[Tensor, ...]:
+    """The results of a kernel that knows no replicas' axis, along that axis where the arguments have one."""
+    if arguments[0].ndim == 2:
+        return kernel(*arguments)
+    results = [kernel(*parts) for parts in zip(*arguments, strict=True)]
+    return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
 
 
 class FusedNetwork:
-    """A player's layers, in the compute type, over the player's own parameters and velocities."""
+    """The players' layers, in the compute type, over the players' own parameters and velocities.
 
-    def __init__(self, network: Generator | Discriminator, optimizer: Optimizer, dtype: torch.dtype) -> None:
-        self.optimizer = optimizer
-        inner = optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
-        bound = optimizer.bound if isinstance(optimizer, ColumnNormBound) else math.inf
-        velocities: dict[int, Tensor] = {}
-        if isinstance(inner, Momentum):
-            velocities = dict(zip(map(id, inner.parameters), inner.velocities, strict=True))
-        self.layers: list[FusedLayer] = []
-        for layer in network.layers:
-            assert isinstance(layer, DenseLayer)
-            of = dict(layer.affine.named_parameters())
-            weight = _parameter(of["weight"], velocities.get(id(of["weight"])), bound, dtype)
-            bias = _parameter(of["bias"], velocities.get(id(of["bias"])), math.inf, dtype)
-            is_logit = isinstance(network, Discriminator) and len(self.layers) == len(network.layers) - 1
-            self.layers.append(FusedLayer(layer, weight, bias, "linear" if is_logit else layer.activation))
+    Of several players those are moved into tensors with a leading axis, and remain views of them.
+    """
 
-    def draw_masks(self, rows: int, rng: torch.Generator) -> list[Tensor | None]:
-        """A mask for each layer that has dropout, in the order in which the layers themselves would draw them."""
-        return [
-            layer.dropout.mask(
-                (rows, layer.weight.working.shape[-1]), layer.weight.working.dtype, rng, layer.weight.working.device
+    def __init__(self, players: Sequence[Player], dtype: torch.dtype) -> None:
+        self.optimizers = [player.optimizer for player in players]
+        bounds = [o.bound if isinstance(o, ColumnNormBound) else math.inf for o in self.optimizers]
+        velocities = [_velocities(optimizer) for optimizer in self.optimizers]
+        parameters = [dict(player.network.named_parameters()) for player in players]
+
+        def joined(name: str, bound: float) -> _Parameter:
+            own = [named[name] for named in parameters]
+            moving = [found[id(parameter)] for found, parameter in zip(velocities, own, strict=True) if found]
+            master = _in_one([parameter.detach() for parameter in own], own)
+            velocity = _in_one(moving, moving) if moving else None
+            return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0))
+
+        network = players[0].network
+        layers: list[DenseLayer] = list(network.layers)  # type: ignore[arg-type]  # why_not_fused looked
+        last = layers[-1] if isinstance(network, Discriminator) else None  # it gives a logit
+        self.layers = [
+            FusedLayer(
+                layer,
+                joined(f"layers.{index}.affine.weight", bounds[0]),
+                joined(f"layers.{index}.affine.bias", math.inf),
+                "linear" if layer is last else layer.activation,
             )
-            if layer.dropout
-            else None
-            for layer in self.layers
+            for index, layer in enumerate(layers)
         ]
+
+    def draw_masks(self, rows: int, rngs: Sequence[torch.Generator]) -> list[Tensor | None]:
+        """A mask for each layer that has dropout, from each player's rng in the order in which its layers draw."""
+        return [_masks(layer, rows, rngs) for layer in self.layers]
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
         for layer, mask in zip(self.layers, masks, strict=True):
@@ -173,20 +196,46 @@ class FusedNetwork:
             grad = below
         return self.layers[0].backward(grad, scale, inputs, train)
 
-    def move(self, rates: Rates) -> None:
+    def move(self, rates: Tensor) -> None:
         """One update of every parameter from the gradients that the last backward pass kept: momentum in a single pass
-        over memory, another optimizer by its own step."""
+        over memory, another optimizer by its own step. `rates` [2]: learning rate and momentum."""
         parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
         if parameters[0].velocity is not None:
             for parameter in parameters:
                 parameter.move(rates)
             return
-        self.optimizer.step([p.gradient.to(p.master.dtype) for p in parameters], rates)
+        for index, optimizer in enumerate(self.optimizers):
+            several = len(self.optimizers) > 1
+            own = [p.gradient[index] if several else p.gradient for p in parameters]
+            gradients = [grad.to(p.master.dtype) for grad, p in zip(own, parameters, strict=True)]
+            optimizer.step(gradients, Rates(*rates.tolist()))  # synchronises with the device
         for p in parameters:
             if p.copy is not None:
                 p.copy.copy_(p.master)
 
 
-def _parameter(parameter: Tensor, velocity: Tensor | None, bound: float, dtype: torch.dtype) -> _Parameter:
-    master = parameter.detach()
-    return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0))
+def _velocities(optimizer: Optimizer) -> dict[int, Tensor]:
+    """Each parameter's velocity by the parameter's id; nothing where another optimizer moves them."""
+    inner = optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
+    if not isinstance(inner, Momentum):
+        return {}
+    return dict(zip(map(id, inner.parameters), inner.velocities, strict=True))
+
+
+def _in_one(values: Sequence[Tensor], owners: Sequence[Tensor]) -> Tensor:
+    """One tensor of all values, whose parts the owners become; the only value itself."""
+    if len(values) == 1:
+        return values[0]
+    joined = torch.stack(list(values))
+    for owner, part in zip(owners, joined, strict=True):
+        owner.data = part
+    return joined
+
+
+def _masks(layer: FusedLayer, rows: int, rngs: Sequence[torch.Generator]) -> Tensor | None:
+    if layer.dropout is None:
+        return None
+    weight = layer.weight.working
+    shape = (rows, weight.shape[-1])
+    masks = [layer.dropout.mask(shape, weight.dtype, rng, weight.device) for rng in rngs]
+    return masks[0] if len(masks) == 1 else torch.stack(masks)

@@ -1,98 +1,42 @@
-"""The training loop: play an iteration, look at it, write it down."""
+"""The training loop: play iterations, and hand each run what its own saw."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-from gantool.checkpoint import prune_checkpoints
 from gantool.config import TrainingConfig
-from gantool.runs import Run
-from gantool.training.divergence import Diverged, DivergenceWatch
-from gantool.training.health import Health
-from gantool.training.metrics import Record, append_record, build_record, measure
+from gantool.training.average import INTERVAL
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState
 from gantool.training.step import Step
+from gantool.training.trainee import Trainee
 
 
-class Observer(Protocol):
-    """Who watches a run: the terminal, TensorBoard, a test."""
+def train(trainees: Sequence[Trainee], step: Step, stop_requested: Callable[[], bool]) -> None:
+    """Plays until the configured number of iterations, or until it is asked to stop, or no run can go on.
 
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
-
-
-def train(
-    run: Run,
-    state: TrainingState,
-    step: Step,
-    draw_sheet: Callable[[int], Path],
-    observer: Observer,
-    stop_requested: Callable[[], bool],
-    health: Health | None = None,
-    seconds_before: float = 0.0,
-) -> bool:
-    """Plays until the configured number of iterations; True when it got there, False when it was asked to stop.
-
-    Either way a checkpoint of the last iteration is there. Raises Diverged as soon as a loss is not finite; the last
-    checkpoint is then a good one, since a state is checked before it is saved.
+    `trainees` are the runs that `step` plays, side by side: one, or replicas, which differ in their seeds alone. Either
+    way each has a checkpoint of its last iteration, but for one that failed: the others then go on without it.
     """
-    training = run.config.training
-    total = total_steps(training, state)
-    watch = DivergenceWatch(state.game.rng.device)
-    started = last_time = time.perf_counter()
-    last_step = saved_step = state.step
+    state, optimizer, total = trainees[0].state, trainees[0].run.config.optimizer, trainees[0].total
+    now = state.step
+    while now < total and not stop_requested() and not all(trainee.failure for trainee in trainees):
+        steps = range(now, now + min(step.stride, _until_due(trainees[0], now)))
+        rates = [rates_at(optimizer, number, state.epoch_at(number)) for number in steps]
+        for trainee, iteration in zip(trainees, step.play(now, rates), strict=True):
+            trainee.see(iteration, rates[-1], len(steps))
+        now = steps.stop
+    for trainee in trainees:
+        trainee.stop()
 
-    while state.step < total and not stop_requested():
-        epoch = state.epoch_at(state.step)
-        rates = rates_at(run.config.optimizer, state.step, epoch)
-        iteration = step.play(state.step, rates)
-        state.advance()
-        watch.see(iteration, state.step)
 
-        if _is_due(state.step, training.log_every) or state.step == total:
-            watch.check()
-            figures = measure(iteration)  # both synchronise with the device
-            now = time.perf_counter()
-            images = (state.step - last_step) * training.k * training.batch_size
-            record = build_record(
-                state.step, epoch, rates, figures, images, now - last_time, seconds_before + now - started
-            )
-            record = health.see(record) if health else record
-            append_record(run.metrics, record)
-            observer.on_record(record)
-            last_time, last_step = now, state.step
-        if _is_due(state.step, training.sample_every or state.steps_for(1)) or state.step == total:
-            observer.on_samples(state.step, draw_sheet(state.step))
-        if _is_due(state.step, training.checkpoint_every or state.steps_for(1)):
-            saved_step = _save(run, state, watch, observer, total)
-
-    if saved_step < state.step:
-        _save(run, state, watch, observer, total)
-    return state.step >= total
+def _until_due(trainee: Trainee, now: int) -> int:
+    """The iterations until something is due to be written, or a weight average to look."""
+    due = trainee.intervals
+    intervals = (due.log, due.samples, due.checkpoint, INTERVAL)
+    return min(trainee.total - now, *(interval - now % interval for interval in intervals))
 
 
 def total_steps(training: TrainingConfig, state: TrainingState) -> int:
     """The run's length in iterations: `steps` where it is set, else `epochs` passes over the data."""
     return training.steps if training.steps is not None else state.steps_for(training.epochs)
-
-
-def _is_due(step: int, interval: int) -> bool:
-    return step % interval == 0
-
-
-def _save(run: Run, state: TrainingState, watch: DivergenceWatch, observer: Observer, total: int) -> int:
-    watch.check()
-    if not state.parameters_are_finite():  # synchronises with the device
-        raise Diverged(state.step, "value of a weight")
-    path = state.save(run.checkpoints)
-    prune_checkpoints(run.checkpoints, run.config.training.keep_checkpoints)
-    run.write_status("running", state.step, total)
-    observer.on_checkpoint(state.step, path)
-    return state.step

@@ -37,8 +37,9 @@ class Momentum:
         self.velocities = [torch.zeros_like(p) for p in self.parameters]
 
     def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
+        staged = rates.tensor(self.parameters[0].device)
         for parameter, velocity, gradient in zip(self.parameters, self.velocities, gradients, strict=True):
-            momentum_step(parameter, velocity, gradient, rate=rates.learning_rate, momentum=rates.momentum)
+            momentum_step(parameter, velocity, gradient, staged)
 
     def state(self) -> Tensors:
         return {f"velocity.{index}": v for index, v in enumerate(self.velocities)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from gantool.config import OptimizerConfig
 
 
@@ -13,6 +15,13 @@ class Rates:
 
     learning_rate: float
     momentum: float
+
+    def tensor(self, device: torch.device) -> torch.Tensor:
+        """[2] in float64 on the device: (learning rate, momentum). Filled there, since a copy from host memory that is
+        not pinned would wait for the device."""
+        rates = torch.empty(2, dtype=torch.float64, device=device)
+        rates[0], rates[1] = self.learning_rate, self.momentum
+        return rates
 
 
 def rates_at(optimizer: OptimizerConfig, step: int, epoch: int) -> Rates:

@@ -1,48 +1,61 @@
-"""Starting a run, and going on with one."""
+"""Starting a run, or replicas side by side, and going on with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gantool.checkpoint import clear_partial_checkpoints, find_checkpoint
+from gantool.checkpoint import checkpoint_steps, clear_partial_checkpoints, find_checkpoint
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
 from gantool.plotting import sheet
+from gantool.replicas import join_replicas
 from gantool.runs import DataFacts, Run, create_run
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health
-from gantool.training.loop import Observer, total_steps, train
+from gantool.training.loop import total_steps, train
 from gantool.training.metrics import read_distinct_samples, truncate_records
 from gantool.training.signals import stop_on_signal
 from gantool.training.state import TrainingState, build_state
 from gantool.training.step import Step, build_step
+from gantool.training.trainee import Observer, Trainee
 
 SHEET_IMAGES = 100
 
 
+# Called with each run and its total number of steps, once its directory is there.
+Observe = Callable[[Run, int], Observer]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended: at its last step, or by a signal."""
+    """How a session ended for a run: at its last step, by a signal, or where it could not go on (`failure`: why)."""
 
     run: Run
     step: int
     total_steps: int
     signal_number: int | None
     step_impl: str
+    failure: GantoolError | None = None
+
+    @property
+    def state(self) -> str:
+        """`finished`, `stopped` or `failed`."""
+        if self.failure:
+            return "failed"
+        return "finished" if self.signal_number is None else "stopped"
 
     def to_dict(self) -> dict[str, Any]:
-        state = "finished" if self.signal_number is None else "stopped"
         return {
             "run": str(self.run.path),
-            "state": state,
+            "state": self.state,
             "step": self.step,
             "total_steps": self.total_steps,
             "step_impl": self.step_impl,
@@ -52,26 +65,35 @@ class Outcome:
         }
 
 
-def start_run(
-    config: RunConfig, dataset: Dataset, device: torch.device, runs_dir: Path, observe: Callable[[Run, int], Observer]
-) -> Outcome:
+def start_run(config: RunConfig, dataset: Dataset, device: torch.device, runs_dir: Path, observe: Observe) -> Outcome:
     """Trains from step 0 in a new run directory, which is made only once everything else has proved sound.
 
-    `observe(run, total_steps)` gives the observer. Raises UsageError where configuration, data and directory do not
-    fit, Diverged where the loss did.
+    Raises UsageError where configuration, data and directory do not fit, Diverged where the loss did.
     """
-    state = build_state(config, dataset, device)
-    step = build_step(state.game, config.training)
-    total = total_steps(config.training, state)
-    run = create_run(runs_dir, config, dataset, describe_environment(device))
-    return _play(run, state, step, dataset, observe(run, total))
+    return start_runs([config], dataset, device, runs_dir, observe)[0]
+
+
+def start_runs(
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, runs_dir: Path, observe: Observe
+) -> list[Outcome]:
+    """As :func:`start_run`, for replicas: configurations that differ in their seeds alone, a run directory each.
+
+    One that diverges is left behind by the others; Diverged is raised where all do.
+    """
+    states = [build_state(config, dataset, device) for config in configs]
+    step = build_step(states, configs[0].training)
+    environment = describe_environment(device)
+    runs = [create_run(runs_dir, config, dataset, environment) for config in configs]
+    if len(runs) > 1:
+        join_replicas(runs)
+    return _play(runs, states, step, dataset, observe)
 
 
 def resume_run(
     run: Run,
     dataset: Dataset,
     device: torch.device,
-    observe: Callable[[Run, int], Observer],
+    observe: Observe,
     *,
     steps: int | None = None,
     epochs: int | None = None,
@@ -81,24 +103,57 @@ def resume_run(
     Raises UsageError where the run is being trained elsewhere, has other data, or is already there; GantoolError where
     its checkpoint is damaged.
     """
+    return resume_runs([run], dataset, device, observe, steps=steps, epochs=epochs)[0]
+
+
+def resume_runs(
+    runs: Sequence[Run],
+    dataset: Dataset,
+    device: torch.device,
+    observe: Observe,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+) -> list[Outcome]:
+    """As :func:`resume_run`, for replicas: from the newest checkpoint that all of them have."""
+    for run in runs:
+        _require_resumable(run, dataset)
+    runs = [replace(run, config=with_length(run.config, steps, epochs)) for run in runs]
+    start = _common_step(runs)
+    states = [build_state(run.config, dataset, device) for run in runs]
+    for run, state in zip(runs, states, strict=True):
+        state.restore(find_checkpoint(run.checkpoints, start))
+    total = total_steps(runs[0].config.training, states[0])
+    if states[0].step >= total:
+        raise UsageError(
+            f"The run {runs[0].path} is at step {states[0].step} of {total} already; "
+            "give a larger total with --steps or --epochs."
+        )
+    step = build_step(states, runs[0].config.training)
+    seconds = []
+    for run, state in zip(runs, states, strict=True):
+        run.write_config()
+        clear_partial_checkpoints(run.checkpoints)
+        seconds.append(truncate_records(run.metrics, state.step, run.config.training.log_every))
+    return _play(runs, states, step, dataset, observe, seconds)
+
+
+def _require_resumable(run: Run, dataset: Dataset) -> None:
     if run.is_being_trained(status := run.status()):
         raise UsageError(f"The run {run.path} is being trained by process {status['process']}; stop that one first.")
     if DataFacts.of(dataset).fingerprint != run.data.fingerprint:
         raise UsageError(f"The run {run.path} was trained on other rows than those at {dataset.source}.")
-    run = replace(run, config=with_length(run.config, steps, epochs))
-    state = build_state(run.config, dataset, device)
-    state.restore(find_checkpoint(run.checkpoints))
-    total = total_steps(run.config.training, state)
-    if state.step >= total:
-        raise UsageError(
-            f"The run {run.path} is at step {state.step} of {total} already; "
-            "give a larger total with --steps or --epochs."
-        )
-    step = build_step(state.game, run.config.training)
-    run.write_config()
-    clear_partial_checkpoints(run.checkpoints)
-    seconds = truncate_records(run.metrics, state.step, run.config.training.log_every)
-    return _play(run, state, step, dataset, observe(run, total), seconds)
+
+
+def _common_step(runs: Sequence[Run]) -> int | None:
+    """The newest step of which every run has a checkpoint; None, the newest there is, for one run."""
+    if len(runs) == 1:
+        return None
+    common = set.intersection(*(set(checkpoint_steps(run.checkpoints)) for run in runs))
+    if not common:
+        paths = ", ".join(str(run.path) for run in runs)
+        raise UsageError(f"There is no step of which all replicas have a checkpoint ({paths}); resume them one by one.")
+    return max(common)
 
 
 def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> RunConfig:
@@ -111,24 +166,51 @@ def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> Run
 
 
 def _play(
-    run: Run,
-    state: TrainingState,
+    runs: Sequence[Run],
+    states: Sequence[TrainingState],
     step: Step,
     dataset: Dataset,
-    observer: Observer,
-    seconds_before: float = 0.0,
-) -> Outcome:
-    total = total_steps(run.config.training, state)
-    run.write_status("running", state.step, total)
-    try:
-        with stop_on_signal() as stop:
-            draw_sheet, health = _sheet_drawer(run, state, dataset), _health(run, state, dataset)
-            done = train(run, state, step, draw_sheet, observer, stop, health, seconds_before)
-    except GantoolError as error:
-        run.write_status("failed", state.step, total, str(error))
-        raise
-    run.write_status("finished" if done else "stopped", state.step, total)
-    return Outcome(run, state.step, total, None if done else stop.signal_number, step.about)
+    observe: Observe,
+    seconds_before: Sequence[float] | None = None,
+) -> list[Outcome]:
+    total = total_steps(runs[0].config.training, states[0])
+    for run, state in zip(runs, states, strict=True):
+        run.write_status("running", state.step, total)
+    with stop_on_signal() as stop:
+        try:
+            trainees = [
+                Trainee(
+                    run,
+                    state,
+                    total,
+                    _sheet_drawer(run, state, dataset),
+                    observe(run, total),
+                    _health(run, state, dataset),
+                    seconds,
+                )
+                for run, state, seconds in zip(runs, states, seconds_before or [0.0] * len(runs), strict=True)
+            ]
+        except GantoolError as error:
+            for run, state in zip(runs, states, strict=True):
+                run.write_status("failed", state.step, total, str(error))
+            raise
+        train(trainees, step, stop)
+    failures = [trainee.failure for trainee in trainees if trainee.failure]
+    if len(failures) == len(trainees):
+        raise failures[0]
+    return [_outcome(trainee, stop.signal_number, step) for trainee in trainees]
+
+
+def _outcome(trainee: Trainee, signal_number: int | None, step: Step) -> Outcome:
+    done = trainee.state.step >= trainee.total
+    return Outcome(
+        trainee.run,
+        trainee.state.step,
+        trainee.total,
+        None if done else signal_number,
+        step.describe(),
+        trainee.failure,
+    )
 
 
 def _health(run: Run, state: TrainingState, dataset: Dataset) -> Health | None:

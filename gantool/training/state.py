@@ -27,18 +27,22 @@ class TrainingState:
     """The game, how many iterations of it have been played, and the average of the generator's weights, if any."""
 
     game: Game
-    batches_per_epoch: int
+    batches: BatchStream
     step: int = 0
     average: WeightAverage | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self.batches.batches_per_epoch
 
     @property
     def sampler(self) -> torch.nn.Module:
         """The generator that samples are drawn from: the average where one is kept."""
         return self.average.network if self.average else self.game.generator.network
 
-    def advance(self) -> None:
-        """Counts an iteration that was played."""
-        self.step += 1
+    def advance(self, iterations: int = 1) -> None:
+        """Counts iterations that were played: with an average no more than up to the next that it takes in."""
+        self.step += iterations
         if self.average:
             self.average.see(self.step)
 
@@ -132,7 +136,7 @@ def build_state(
         k=training.k,
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
-    return TrainingState(game, batches.batches_per_epoch, average=average)
+    return TrainingState(game, batches, average=average)
 
 
 def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:

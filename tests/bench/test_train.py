@@ -31,9 +31,9 @@ def digits_config(order: str, k: int = 1) -> RunConfig:
 def test_the_stated_work_is_what_torch_counts(order: str, k: int) -> None:
     """In float64, where maxout too runs in torch's own products, none of them twice."""
     config, dataset = digits_config(order, k), load_dataset(DataConfig("digits"))
-    fused = FusedGame(build_state(config, dataset, CPU, torch.float64).game, torch.float64)
+    fused = FusedGame([build_state(config, dataset, CPU, torch.float64).game], torch.float64)
     with FlopCounterMode(display=False) as counter:
-        FUSED_ORDERS[order](fused, 0, rates_at(config.optimizer, 0, 1))
+        FUSED_ORDERS[order](fused, 0, rates_at(config.optimizer, 0, 1).tensor(CPU))
     assert counter.get_total_flops() == _operations(config, dataset.dimension)
 
 
@@ -78,9 +78,9 @@ def test_the_plain_loop_plays_the_tools_game(order: str, autocast: bool, monkeyp
     noise = torch.Generator()
     noise.set_state(state.game.rng.get_state())
     monkeypatch.setattr(loop, "noise", lambda count: draw_noise(config.noise, count, noise))
-    step = build_step(state.game, config.training)
+    step = build_step([state], config.training)
     for t in range(2):
-        step.play(t, rates_at(config.optimizer, t, 1))
+        step.play(t, [rates_at(config.optimizer, t, 1)])
         loop.step(state.game.draw_batch(t), t, 1)
     for (mine, theirs), old in zip(pairs, start, strict=True):
         moved = (mine - old).norm()

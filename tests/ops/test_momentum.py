@@ -14,6 +14,7 @@ from gantool.ops.momentum import momentum_step
 
 SHAPES = [(1,), (7,), (5, 3), (4, 3, 11), (240, 5, 101)]
 RATE, MOMENTUM = 0.25, 0.6
+RATES = torch.tensor([RATE, MOMENTUM], dtype=torch.float64)
 
 
 def expected(parameter: Tensor, velocity: Tensor, gradient: Tensor, bound: float) -> tuple[Tensor, Tensor]:
@@ -32,7 +33,7 @@ def test_the_kernel_is_the_equation(shape: tuple[int, ...], kind: torch.dtype, b
     gradient = normal(*shape, seed=3).to(kind)
     copy = torch.zeros(shape, dtype=torch.bfloat16)
     moved, fallen = expected(parameter, velocity, gradient, bound)
-    momentum_step(parameter, velocity, gradient, rate=RATE, momentum=MOMENTUM, bound=bound, copy=copy)
+    momentum_step(parameter, velocity, gradient, RATES, bound=bound, copy=copy)
     # A product, a difference and a sum, each rounded once, of values below 8; then one scaling.
     assert worst(velocity, fallen) < 8 * torch.finfo(torch.float32).eps
     assert worst(parameter, moved) < 16 * torch.finfo(torch.float32).eps
@@ -42,7 +43,7 @@ def test_the_kernel_is_the_equation(shape: tuple[int, ...], kind: torch.dtype, b
 def test_float64_takes_the_plain_way() -> None:
     parameter, velocity, gradient = (normal(4, 9, seed=seed) for seed in (1, 2, 3))
     moved, fallen = expected(parameter, velocity, gradient, 0.9)
-    momentum_step(parameter, velocity, gradient, rate=RATE, momentum=MOMENTUM, bound=0.9)
+    momentum_step(parameter, velocity, gradient, RATES, bound=0.9)
     assert worst(velocity, fallen) < 1e-15
     assert worst(parameter, moved) < 1e-14
 
@@ -52,7 +53,7 @@ def test_float64_takes_the_plain_way() -> None:
 def test_a_gradient_may_lie_as_it_will(layout: str) -> None:
     parameter, velocity, gradient = (normal(6, 5, seed=seed).float() for seed in (1, 2, 3))
     moved, _ = expected(parameter, velocity, gradient, math.inf)
-    momentum_step(parameter, velocity, LAYOUTS[layout](gradient), rate=RATE, momentum=MOMENTUM)
+    momentum_step(parameter, velocity, LAYOUTS[layout](gradient), RATES)
     assert worst(parameter, moved) < 16 * torch.finfo(torch.float32).eps
 
 
@@ -65,7 +66,14 @@ def test_what_is_updated_in_place_must_be_contiguous_and_of_one_shape() -> None:
         (good, torch.zeros(6, 4).T, "velocity must be contiguous"),
     ):
         with pytest.raises((RuntimeError, ValueError), match=message):
-            momentum_step(parameter, velocity, good, rate=RATE, momentum=MOMENTUM)
+            momentum_step(parameter, velocity, good, RATES)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("rates", [torch.ones(3).double(), torch.ones(2), torch.ones(4).double()[::2]])
+def test_rates_are_two_float64_numbers(rates: Tensor) -> None:
+    with pytest.raises((RuntimeError, ValueError), match="rates must be"):
+        momentum_step(torch.zeros(4), torch.zeros(4), torch.zeros(4), rates)
 
 
 @pytest.mark.native
@@ -73,5 +81,5 @@ def test_what_is_updated_in_place_must_be_contiguous_and_of_one_shape() -> None:
 def test_opcheck(with_copy: bool) -> None:
     parameter, velocity, gradient = (normal(4, 3, seed=seed).float() for seed in (1, 2, 3))
     copy = torch.zeros(4, 3, dtype=torch.bfloat16) if with_copy else None
-    arguments = (parameter, velocity, gradient, copy, RATE, MOMENTUM, 0.9)
+    arguments = (parameter, velocity, gradient, copy, RATES, 0.9)
     torch.library.opcheck(torch.ops.gantool.momentum_step.default, arguments)

@@ -219,11 +219,11 @@ def test_iterations_match_numpy_in_float64(order: str, objective: str, k: int, w
     state = build_state(config, make_dataset(), torch.device("cpu"), torch.float64)
     expected = NumpyGame(state, config)
     before = [p.detach().clone() for p in state.game.generator.network.parameters()]
-    fused = FusedGame(state.game, torch.float64)
+    fused = FusedGame([state.game], torch.float64)
     for step in range(steps):
         rates = rates_at(config.optimizer, step, state.epoch_at(step))
         if way == "fused":
-            FUSED_ORDERS[order](fused, step, rates)
+            FUSED_ORDERS[order](fused, step, rates.tensor(fused.device))
         else:
             UPDATE_ORDERS[order](state.game, step, rates)
         expected.play(step)

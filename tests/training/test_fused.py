@@ -38,10 +38,10 @@ def configured(
 
 def trained(config: RunConfig, dataset: Dataset, steps: int) -> TrainingState:
     state = build_state(config, dataset, CPU)
-    step = build_step(state.game, config.training)
-    assert step.about.startswith(config.training.step)
+    step = build_step([state], config.training)
+    assert step.describe().startswith(config.training.step)
     for t in range(steps):
-        step.play(t, rates_at(config.optimizer, t, state.epoch_at(t)))
+        step.play(t, [rates_at(config.optimizer, t, state.epoch_at(t))])
     return state
 
 
@@ -70,9 +70,9 @@ def disturbed(config: RunConfig, dataset: Dataset, steps: int, seed: int) -> Ten
     for player in (state.game.generator, state.game.discriminator):
         for p in player.network.parameters():
             p.data.mul_(1 + 6e-8 * torch.randn(p.shape, generator=noise))
-    step = build_step(state.game, config.training)
+    step = build_step([state], config.training)
     for t in range(steps):
-        step.play(t, rates_at(config.optimizer, t, state.epoch_at(t)))
+        step.play(t, [rates_at(config.optimizer, t, state.epoch_at(t))])
     return weights(state)
 
 
@@ -114,9 +114,9 @@ def test_the_plain_bfloat16_step_sees_every_update(order: str, digits: Dataset) 
         for module in player.network.modules():
             if isinstance(module, torch.nn.Linear):
                 module.register_forward_hook(look)
-    step = build_step(state.game, config.training)
+    step = build_step([state], config.training)
     for t in range(2):
-        step.play(t, rates_at(config.optimizer, t, 1))
+        step.play(t, [rates_at(config.optimizer, t, 1)])
     assert len(wrong) > 8
     assert not any(wrong)
 
@@ -125,7 +125,7 @@ def test_losses_are_not_rounded_to_bfloat16(digits: Dataset) -> None:
     for kind in ("plain", "fused"):
         config = configured("simultaneous", kind, "bfloat16")
         state = build_state(config, digits, CPU)
-        iteration = build_step(state.game, config.training).play(0, rates_at(config.optimizer, 0, 1))
+        iteration = build_step([state], config.training).play(0, [rates_at(config.optimizer, 0, 1)])[0]
         assert iteration.discriminator_loss.dtype == iteration.fake_logits.dtype == torch.float32
 
 
@@ -133,7 +133,7 @@ def test_losses_are_not_rounded_to_bfloat16(digits: Dataset) -> None:
 def test_the_step_says_which_kernels_run(digits: Dataset) -> None:
     config = configured("simultaneous", "auto", "bfloat16")
     state = build_state(config, digits, CPU)
-    assert build_step(state.game, config.training).about == "fused step (bfloat16, compiled kernels)"
+    assert build_step([state], config.training).describe() == "fused step (bfloat16, compiled kernels)"
 
 
 @pytest.mark.parametrize("optimizer", [OptimizerConfig("adam", 0.001), OptimizerConfig(max_column_norm=0.5)])
@@ -163,14 +163,14 @@ def test_weights_and_momentum_stay_float32(digits: Dataset) -> None:
 def test_a_network_of_the_users_own_takes_the_plain_step(digits: Dataset) -> None:
     state = build_state(configured("alternating", "auto"), digits, CPU)
     own = replace(state.game.generator, network=torch.nn.Sequential(torch.nn.Linear(100, 64)))
-    game = replace(state.game, generator=own)
-    assert why_not_fused(game) == "Sequential is not a stack of fully connected layers"
+    state.game = replace(state.game, generator=own)
+    assert why_not_fused(state.game) == "Sequential is not a stack of fully connected layers"
     training = configured("alternating", "auto").training
-    about = build_step(game, training).about
+    about = build_step([state], training).describe()
     assert about.startswith("plain step (float32, ")
     assert about.endswith("; Sequential is not a stack of fully connected layers)")
     with pytest.raises(UsageError, match=r"training\.step = fused cannot train this run: Sequential"):
-        build_step(game, replace(training, step="fused"))
+        build_step([state], replace(training, step="fused"))
 
 
 @pytest.mark.parametrize("keep", [1e-6, 0.2, 0.5, 0.8, 0.99999999])

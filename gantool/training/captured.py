@@ -1,0 +1,116 @@
+"""Several iterations as one CUDA graph: the host then launches a replay where it launched hundreds of kernels.
+
+Everything that changes from one replay to the next lies in fixed memory on the device: the rates, the batches' row
+indices, weights, velocities and the random states, which a graph advances by itself. The training rows are there, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gantool.training.algorithm import Iteration
+from gantool.training.fused import FusedGame
+from gantool.training.optimizers import Adam, ColumnNormBound
+from gantool.training.schedules import Rates
+from gantool.training.state import TrainingState
+
+# Iterations of one graph. A weight average looks at every tenth: the graph does not hold it.
+ITERATIONS = 10
+
+# Played before anything is captured, so that libraries have made what they allocate at first use.
+WARM_UP = 3
+
+
+def why_not_captured(states: Sequence[TrainingState]) -> str:
+    """Why these games, though fused, cannot be captured: one clause, or "" where they can."""
+    game = states[0].game
+    if game.rng.device.type != "cuda":
+        return "no CUDA graph: it trains on the CPU"
+    for player in (game.generator, game.discriminator):
+        optimizer = player.optimizer.inner if isinstance(player.optimizer, ColumnNormBound) else player.optimizer
+        if isinstance(optimizer, Adam):
+            return "no CUDA graph: Adam takes its rate from the host"
+    if not all(state.batches.resident for state in states):
+        return "no CUDA graph: the training rows do not fit in half of the device's free memory"
+    return ""
+
+
+class CapturedGame:
+    """A fused game that makes ITERATIONS iterations a call from fixed memory; fewer, and the first ones, one by one.
+
+    On a device without graphs it plays the same way and captures nothing.
+    """
+
+    def __init__(
+        self,
+        states: Sequence[TrainingState],
+        order: Callable[[FusedGame, int, Tensor], Iteration],
+        dtype: torch.dtype,
+    ) -> None:
+        self.streams, self.order = [state.batches for state in states], order
+        games = [replace(state.game, draw_batch=partial(self._staged, r)) for r, state in enumerate(states)]
+        self.fused = FusedGame(games, dtype)
+        device, k, batch_size = self.fused.device, self.fused.k, games[0].batch_size
+        self.rates = torch.zeros(ITERATIONS, 2, dtype=torch.float64, device=device)
+        self.indices = torch.zeros(len(games), ITERATIONS * k, batch_size, dtype=torch.int64, device=device)
+        # The graph, and what its last iteration sees, at each replay anew.
+        self.captured: tuple[torch.cuda.CUDAGraph, Iteration] | None = None
+        self.refused = ""
+        self.played = 0
+
+    def describe(self) -> str:
+        """How the last iterations were made."""
+        if self.captured:
+            return f"CUDA graphs of {ITERATIONS} iterations"
+        return f"no CUDA graph{self.refused and ': ' + self.refused}"
+
+    def play(self, first: int, rates: Sequence[Rates]) -> list[Iteration]:
+        """Makes iteration `first` and as many as there are rates, ITERATIONS at most; what the last one saw."""
+        self._stage(first, rates)
+        self._capture_when_due()
+        if self.captured and len(rates) == ITERATIONS:
+            graph, iteration = self.captured
+            graph.replay()
+        else:
+            iteration = self._iterate(len(rates))
+        self.played += len(rates)
+        return iteration.of_each_game()
+
+    def _stage(self, first: int, rates: Sequence[Rates]) -> None:
+        """Writes what these iterations read where they read it. The host does not wait."""
+        pairs = torch.tensor([(now.learning_rate, now.momentum) for now in rates], dtype=torch.float64)
+        pairs = pairs.pin_memory() if self.rates.is_cuda else pairs
+        self.rates[: len(rates)].copy_(pairs, non_blocking=True)
+        k = self.fused.k
+        for r, stream in enumerate(self.streams):
+            for place in range(len(rates) * k):
+                self.indices[r, place].copy_(stream.indices(first * k + place), non_blocking=True)
+
+    def _staged(self, replica: int, place: int) -> Tensor:
+        return self.streams[replica].take(self.indices[replica, place])
+
+    def _iterate(self, count: int) -> Iteration:
+        for place in range(count):
+            iteration = self.order(self.fused, place, self.rates[place])
+        return iteration
+
+    def _capture_when_due(self) -> None:
+        """Records the iterations, once, without making them. Where torch or the driver refuses, the reason is kept and
+        named in the results, and training goes on iteration by iteration."""
+        if self.captured or self.refused or not self.rates.is_cuda or self.played < WARM_UP:
+            return
+        graph = torch.cuda.CUDAGraph()
+        for game in self.fused.games:
+            graph.register_generator_state(game.rng)
+        try:
+            with torch.cuda.graph(graph):
+                seen = self._iterate(ITERATIONS)
+        except RuntimeError as error:
+            self.refused = str(error).splitlines()[0]
+            return
+        self.captured = graph, seen

@@ -1,0 +1,127 @@
+"""One run in training, and all that is written down of it: metrics, sheets of samples, checkpoints, where it stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gantool.checkpoint import prune_checkpoints
+from gantool.config import TrainingConfig
+from gantool.errors import GantoolError
+from gantool.runs import Run
+from gantool.training.algorithm import Iteration
+from gantool.training.divergence import Diverged, DivergenceWatch
+from gantool.training.health import Health
+from gantool.training.metrics import Record, append_record, build_record, measure
+from gantool.training.schedules import Rates
+from gantool.training.state import TrainingState
+
+
+class Observer(Protocol):
+    """Who watches a run: the terminal, TensorBoard, a test."""
+
+    def on_record(self, record: Record) -> None: ...
+
+    def on_samples(self, step: int, sheet: Path) -> None: ...
+
+    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How many iterations lie between two lines of metrics, two sheets and two checkpoints."""
+
+    log: int
+    samples: int
+    checkpoint: int
+
+    @classmethod
+    def of(cls, training: TrainingConfig, state: TrainingState) -> Intervals:
+        epoch = state.steps_for(1)
+        return cls(training.log_every, training.sample_every or epoch, training.checkpoint_every or epoch)
+
+
+class Trainee:
+    """Takes in the iterations that its run has made, and writes what is due.
+
+    A run that cannot go on, since a loss or a weight is not finite, is recorded as failed and takes in nothing more;
+    `failure` says why. Its last checkpoint is then a good one, since a state is checked before it is saved.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        state: TrainingState,
+        total: int,
+        draw_sheet: Callable[[int], Path],
+        observer: Observer,
+        health: Health | None = None,
+        seconds_before: float = 0.0,
+    ) -> None:
+        self.run, self.state, self.total = run, state, total
+        self.draw_sheet, self.observer, self.health = draw_sheet, observer, health
+        self.intervals = Intervals.of(run.config.training, state)
+        self.failure: GantoolError | None = None
+        self._watch = DivergenceWatch(state.game.rng.device)
+        self._last_time = time.perf_counter()
+        self._started = self._last_time - seconds_before
+        self._last_step = self._saved_step = state.step
+
+    def see(self, iteration: Iteration, rates: Rates, count: int) -> None:
+        """Takes in `count` iterations by what the last one saw, and the rates that it used."""
+        if self.failure:
+            return
+        try:
+            epoch = self.state.epoch_at(self.state.step + count - 1)
+            self.state.advance(count)
+            step = self.state.step
+            self._watch.see(iteration, step)
+            if step % self.intervals.log == 0 or step == self.total:
+                self._log(iteration, rates, epoch)
+            if step % self.intervals.samples == 0 or step == self.total:
+                self.observer.on_samples(step, self.draw_sheet(step))
+            if step % self.intervals.checkpoint == 0:
+                self._save()
+        except GantoolError as error:
+            self._fail(error)
+
+    def stop(self) -> None:
+        """Saves the last iteration, and records whether the run has finished or was stopped."""
+        if self.failure:
+            return
+        try:
+            if self._saved_step < self.state.step:
+                self._save()
+        except GantoolError as error:
+            self._fail(error)
+            return
+        self.run.write_status("finished" if self.state.step >= self.total else "stopped", self.state.step, self.total)
+
+    def _log(self, iteration: Iteration, rates: Rates, epoch: int) -> None:
+        step, training = self.state.step, self.run.config.training
+        self._watch.check()
+        figures = measure(iteration)  # both synchronise with the device
+        now = time.perf_counter()
+        images = (step - self._last_step) * training.k * training.batch_size
+        record = build_record(step, epoch, rates, figures, images, now - self._last_time, now - self._started)
+        record = self.health.see(record) if self.health else record
+        append_record(self.run.metrics, record)
+        self.observer.on_record(record)
+        self._last_time, self._last_step = now, step
+
+    def _save(self) -> None:
+        self._watch.check()
+        if not self.state.parameters_are_finite():  # synchronises with the device
+            raise Diverged(self.state.step, "value of a weight")
+        path = self.state.save(self.run.checkpoints)
+        prune_checkpoints(self.run.checkpoints, self.run.config.training.keep_checkpoints)
+        self._saved_step = self.state.step
+        self.run.write_status("running", self.state.step, self.total)
+        self.observer.on_checkpoint(self.state.step, path)
+
+    def _fail(self, error: GantoolError) -> None:
+        self.failure = error
+        self.run.write_status("failed", self.state.step, self.total, str(error))
