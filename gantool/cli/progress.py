@@ -19,10 +19,11 @@ PLAIN_INTERVAL = 5.0  # seconds between plain lines: a log, not a flood
 
 
 class Display:
-    """An observer of training, and a context manager around it."""
+    """An observer of training, and a context manager around it. `subject` says what the figures are of, where that is
+    not one run."""
 
-    def __init__(self, console: Console, total_steps: int, start_step: int = 0) -> None:
-        self.console, self.total_steps = console, total_steps
+    def __init__(self, console: Console, total_steps: int, start_step: int = 0, subject: str = "") -> None:
+        self.console, self.total_steps, self.subject = console, total_steps, subject
         self.last_line = float("-inf")
         self.last_look = ""
         self.progress = Progress(
@@ -52,10 +53,12 @@ class Display:
             )
         if self.live:
             look = [self.last_look] if self.last_look else []
-            self.live.update(Group(_figures(record), *look, self.progress))
+            self.live.update(Group(_figures(record, self.subject), *look, self.progress))
         elif time.monotonic() - self.last_line >= PLAIN_INTERVAL or record.step == self.total_steps:
             self.last_line = time.monotonic()
-            self.console.print(_line(record, self.total_steps), markup=False, soft_wrap=True)
+            subject = f"  ({self.subject})" if self.subject else ""
+            line = f"{_line(record, self.total_steps)}{subject}"
+            self.console.print(line, markup=False, soft_wrap=True)
             if self.last_look:
                 self.console.print(self.last_look, markup=False, soft_wrap=True)
                 self.last_look = ""
@@ -85,8 +88,9 @@ def _look_line(step: int, look: Look) -> str:
     return f"{line}, validation {look.validation_log_likelihood:,.1f} nats (Parzen, σ {look.validation_sigma:.3g})"
 
 
-def _figures(record: Record) -> Table:
-    table = Table(box=None, title="the last batch, dropout on", title_justify="left", title_style="dim")
+def _figures(record: Record, subject: str) -> Table:
+    title = f"the last batch, dropout on{', ' if subject else ''}{subject}"
+    table = Table(box=None, title=title, title_justify="left", title_style="dim")
     cells = {
         "epoch": f"{record.epoch}",
         "D loss": f"{record.discriminator_loss:.3f}",

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gantool.training.state import TrainingState
 
 
-def print_summary(config: RunConfig, dataset: Dataset, device: torch.device, console: Console, as_json: bool) -> None:
-    """Builds the run in memory and prints it; nothing is written."""
+def print_summary(
+    config: RunConfig, dataset: Dataset, device: torch.device, console: Console, as_json: bool, replicas: int = 1
+) -> None:
+    """Builds the run in memory (the first, of replicas) and prints it; nothing is written."""
     from gantool.training.loop import total_steps
     from gantool.training.state import build_state
 
@@ -24,7 +26,8 @@ def print_summary(config: RunConfig, dataset: Dataset, device: torch.device, con
     steps = total_steps(config.training, state)
     networks = {name: _layers(config, state, name) for name in ("generator", "discriminator")}
     if as_json:
-        print_json({"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)})
+        answer = {"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)}
+        print_json(answer | ({"replicas": replicas} if replicas > 1 else {}))
         return
     _print_networks(networks, console)
     training, optimizer = config.training, config.optimizer
@@ -37,6 +40,8 @@ def print_summary(config: RunConfig, dataset: Dataset, device: torch.device, con
         f"length         {steps:,} steps of {state.batches_per_epoch:,} batches an epoch",
         f"seed, device   {training.seed}, {device}",
     ]
+    if replicas > 1:
+        lines.append(f"replicas       {replicas}, seeds {training.seed} to {training.seed + replicas - 1}")
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
 

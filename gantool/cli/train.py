@@ -15,19 +15,13 @@ from gantool.cli.shell import (
     Offline,
     RunsDir,
     guarded,
-    print_json,
     resolve_device,
     stderr_console,
 )
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gantool.config import RunConfig
-    from gantool.runs import Run
-    from gantool.training.session import Outcome
-    from gantool.training.trainee import Observer
 
 # The command's own options that set a configuration field, and that field.
 SHORTCUTS = {
@@ -81,6 +75,14 @@ def train(
         str | None, _algorithm("Type of the products: float32 or bfloat16 (weights stay float32).")
     ] = None,
     seed: Annotated[int | None, _algorithm("One seed for weights, batches, noise and dropout.")] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            help="Train so many runs side by side, at the seeds from --seed upwards; with --resume, all of a run's.",
+            show_default="one run",
+            rich_help_panel="Run",
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -109,19 +111,22 @@ def train(
       gantool train --dataset mnist --k 1 --epochs 20  the paper's MNIST pair
 
       gantool train --resume latest --epochs 40        the same run, longer
+
+      gantool train --replicas 5                       five seeds side by side, a run each
     """
+    from gantool.cli.trainer import Trainer, report
+
     given = {key: value for key, value in locals().items() if key in SHORTCUTS and value is not None}
     console = stderr_console()
+    trainer = Trainer(console, resolve_device(device), data_dir, offline, tensorboard, dry_run, json_output)
     if resume is not None:
         _refuse_with_resume(given, dataset, array, config, settings)
-        session = _Session(console, resolve_device(device), data_dir, offline, tensorboard)
-        outcome = session.resume(resume, runs_dir, steps, epochs, dry_run, json_output)
+        outcomes = trainer.resume(resume, runs_dir, steps, epochs, replicas)
     else:
         run_config = _resolve(dataset, array, config, settings or [], given)
-        session = _Session(console, resolve_device(device), data_dir, offline, tensorboard)
-        outcome = session.start(run_config, runs_dir, dry_run, json_output)
-    if outcome is not None:
-        _report(outcome, console, json_output)
+        outcomes = trainer.start(run_config, runs_dir, replicas)
+    if outcomes:
+        report(outcomes, console, json_output)
 
 
 def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:
@@ -154,103 +159,3 @@ def _resolve(
     if "epochs" in given and "steps" not in given:
         tree["training"].pop("steps", None)
     return presets.build_config(tree)
-
-
-class _Session:
-    """The machine's side of a training command: device, data and display."""
-
-    def __init__(self, console: Console, device: Any, data_dir: Path | None, offline: bool, tensorboard: bool) -> None:
-        self.console, self.device, self.tensorboard = console, device, tensorboard
-        self.data_dir, self.offline = data_dir, offline
-
-    def load_data(self, config: RunConfig) -> Any:
-        from gantool.data import load_dataset
-
-        return load_dataset(config.data, root=self.data_dir, offline=self.offline)
-
-    def start(self, config: RunConfig, runs_dir: Path, dry_run: bool, as_json: bool) -> Outcome | None:
-        from gantool.cli.summary import print_summary
-        from gantool.training.session import start_run
-
-        dataset = self.load_data(config)
-        if dry_run:
-            print_summary(config, dataset, self.device, self.console, as_json)
-            return None
-        with self.watching() as watch:
-            return start_run(config, dataset, self.device, runs_dir, watch)
-
-    def resume(
-        self, reference: str, runs_dir: Path, steps: int | None, epochs: int | None, dry_run: bool, as_json: bool
-    ) -> Outcome | None:
-        from gantool.cli.summary import print_summary
-        from gantool.runs import find_run
-        from gantool.training.session import resume_run, with_length
-
-        run = find_run(reference, runs_dir)
-        dataset = self.load_data(run.config)
-        if dry_run:
-            print_summary(with_length(run.config, steps, epochs), dataset, self.device, self.console, as_json)
-            return None
-        with self.watching() as watch:
-            return resume_run(run, dataset, self.device, watch, steps=steps, epochs=epochs)
-
-    def watching(self) -> _Watch:
-        return _Watch(self.console, self.tensorboard)
-
-
-class _Watch:
-    """Opens the display when the run is there, and closes it whatever happens."""
-
-    def __init__(self, console: Console, tensorboard: bool) -> None:
-        from contextlib import ExitStack
-
-        self.console, self.tensorboard, self.stack = console, tensorboard, ExitStack()
-
-    def __enter__(self) -> _Watch:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.stack.close()
-
-    def __call__(self, run: Run, total_steps: int) -> Observer:
-        from gantool.cli.progress import Display
-
-        start = run.latest_step() or 0
-        self.console.print(
-            f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}", markup=False
-        )
-        display: Observer = self.stack.enter_context(Display(self.console, total_steps, start))
-        if self.tensorboard:
-            from gantool.training.tensorboard import TensorBoardObserver
-
-            display = TensorBoardObserver(run.path / "tensorboard", display)
-        return display
-
-
-def _report(outcome: Outcome, console: Console, json_output: bool) -> None:
-    """Says where everything is; a run that a signal stopped exits with 128 + the signal's number."""
-    if json_output:
-        print_json(outcome.to_dict())
-    run = outcome.run
-    alarms = run.alarms()
-    if alarms:
-        first = alarms[0]
-        console.print(
-            f"Alarms raised: {len(alarms)}; the first at step {first['step']:,}: {first['sentence']}",
-            markup=False,
-            style="bold red",
-            soft_wrap=True,
-        )
-    if outcome.signal_number is None:
-        console.print(f"Done: {outcome.step:,} steps in {run.path}, {outcome.step_impl}.", markup=False, soft_wrap=True)
-        console.print(
-            f"Pictures: {run.samples}. Next: gantool sample, gantool eval parzen.", markup=False, soft_wrap=True
-        )
-        return
-    console.print(
-        f"Stopped at step {outcome.step:,} of {outcome.total_steps:,} and saved. "
-        f"Go on with: gantool train --resume {run.path}",
-        markup=False,
-        soft_wrap=True,
-    )
-    raise typer.Exit(128 + outcome.signal_number)

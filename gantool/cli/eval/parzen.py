@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.eval.seeds import AcrossSeeds, RunNames
+from gantool.cli.eval.seeds import AcrossSeeds, RunNames, WithReplicas
 from gantool.cli.eval.sources import (
     DataFile,
     DatasetName,
@@ -92,6 +92,7 @@ def parzen(
     runs_dir: RunsFolder = Path("runs"),
     step: Step = None,
     seeds: AcrossSeeds = False,
+    replicas: WithReplicas = False,
     split: SplitName = "test",
     samples: SamplesFile = None,
     data: DataFile = None,
@@ -123,7 +124,7 @@ def parzen(
 
     Example: gantool eval parzen 3 --num-samples 1000 --no-references --json
 
-    Example: gantool eval parzen 1 2 3 (or 1 --seeds) for the mean and its spread over training seeds
+    Example: gantool eval parzen 1 2 3 (or 1 --seeds, or 1 --replicas) for the mean and its spread over training seeds
 
     Example: gantool eval parzen --samples S.npy --data TEST.npy --sigma-search
 
@@ -133,7 +134,7 @@ def parzen(
         raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
     check_source(
         samples,
-        {"RUN": runs or None, "--step": step, "--seeds": seeds or None},
+        {"RUN": runs or None, "--step": step, "--seeds": seeds or None, "--replicas": replicas or None},
         {"--data": data, "--validation": validation, "--train-data": train_data, "--dataset": dataset},
     )
     from gantool.evaluation.density import PAPER_GRID, geometric_grid
@@ -152,8 +153,8 @@ def parzen(
     )
     place = Place(resolve_device(device), data_dir, offline)
     files = ArrayFiles(samples, data, validation, train_data, dataset) if samples else None
-    if seeds or len(runs or ()) > 1:
-        _across_seeds(runs or [], seeds, runs_dir, step, split, settings, place, json_output)
+    if seeds or replicas or len(runs or ()) > 1:
+        _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return
     result = _evaluate(files, runs[0] if runs else None, runs_dir, step, split, settings, place)
     if json_output:
@@ -167,6 +168,7 @@ def parzen(
 def _across_seeds(
     names: list[str],
     across: bool,
+    replicas: bool,
     runs_dir: Path,
     step: int | None,
     split: str,
@@ -179,7 +181,7 @@ def _across_seeds(
 
     console = stderr_console()
     with shown_progress(console) as progress:
-        found = score_seeds(names, across, runs_dir, step, split, settings, place, progress)
+        found = score_seeds(names, across, replicas, runs_dir, step, split, settings, place, progress)
     if json_output:
         print_json(found.to_dict())
     else:

@@ -34,11 +34,20 @@ AcrossSeeds = Annotated[
         rich_help_panel=RUN_PANEL,
     ),
 ]
+WithReplicas = Annotated[
+    bool,
+    typer.Option(
+        "--replicas",
+        help="Score all runs that were trained together with RUN by `gantool train --replicas`.",
+        rich_help_panel=RUN_PANEL,
+    ),
+]
 
 
 def score_seeds(
     names: list[str],
     across: bool,
+    replicas: bool,
     runs_dir: Path,
     step: int | None,
     split: str,
@@ -46,15 +55,22 @@ def score_seeds(
     place: Place,
     progress: Progress,
 ) -> SeedScores:
-    """Scores the runs called `names` (none: the newest); with `across` those of its folder with other seeds, too."""
+    """Scores the runs called `names` (none: the newest); with `across` those of its folder with other seeds, with
+    `replicas` those that were trained together with it, too."""
     from gantool.evaluation.seeds import same_but_for_the_seed
     from gantool.evaluation.subjects import evaluate_runs
+    from gantool.replicas import find_replicas
     from gantool.runs import find_run
 
-    if across and len(names) > 1:
-        raise UsageError("--seeds finds the other runs by itself: give it one RUN, or name the runs without --seeds.")
+    if across and replicas:
+        raise UsageError("--seeds and --replicas exclude each other: both say which runs are scored with RUN.")
+    if (across or replicas) and len(names) > 1:
+        option = "--seeds" if across else "--replicas"
+        raise UsageError(f"{option} finds the other runs by itself: give it one RUN, or name the runs without it.")
     runs = [find_run(name, runs_dir) for name in names] or [find_run(None, runs_dir)]
     notes: list[str] = []
+    if replicas:
+        runs = find_replicas(runs[0])
     if across:
         runs, notes = same_but_for_the_seed(runs[0], runs[0].path.parent, step)
     return evaluate_runs(runs, settings, place, split=split, step=step, notes=notes, progress=progress)

@@ -1,0 +1,178 @@
+"""What `gantool train` does once its options are read: data and display, the training itself, the closing lines."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gantool.cli.shell import print_json
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from gantool.cli.replicas import Chorus
+    from gantool.config import RunConfig
+    from gantool.data.dataset import Dataset
+    from gantool.runs import Run
+    from gantool.training.session import Outcome
+    from gantool.training.trainee import Observer
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """The machine's side of a training command. Of a dry run the summary is printed, and nothing comes back."""
+
+    console: Console
+    device: Any
+    data_dir: Path | None
+    offline: bool
+    tensorboard: bool
+    dry_run: bool
+    as_json: bool
+
+    def start(self, config: RunConfig, runs_dir: Path, replicas: int | None) -> list[Outcome]:
+        """Trains one new run, or as many as there are to be replicas."""
+        from gantool.replicas import replica_configs
+        from gantool.training.session import start_runs
+
+        configs = [config] if replicas is None else replica_configs(config, replicas)
+        dataset = self._load_data(config)
+        if self.dry_run:
+            self._summarise(configs, dataset)
+            return []
+        with _Watch(self.console, self.tensorboard, len(configs)) as watch:
+            return start_runs(configs, dataset, self.device, runs_dir, watch)
+
+    def resume(
+        self, reference: str, runs_dir: Path, steps: int | None, epochs: int | None, replicas: int | None
+    ) -> list[Outcome]:
+        """Goes on with a run; with `replicas`, the number of them, with all that were begun together with it."""
+        from gantool.runs import find_run
+        from gantool.training.session import resume_runs, with_length
+
+        run = find_run(reference, runs_dir)
+        runs = [run] if replicas is None else self._replicas_of(run, replicas)
+        dataset = self._load_data(run.config)
+        if self.dry_run:
+            self._summarise([with_length(run.config, steps, epochs) for run in runs], dataset)
+            return []
+        with _Watch(self.console, self.tensorboard, len(runs)) as watch:
+            return resume_runs(runs, dataset, self.device, watch, steps=steps, epochs=epochs)
+
+    def _replicas_of(self, run: Run, count: int) -> list[Run]:
+        """The replicas that can go on: one that failed would fail again, and is left out."""
+        from gantool.replicas import find_replicas
+
+        runs = find_replicas(run)
+        if len(runs) != count:
+            raise UsageError(f"The run {run.path} has {len(runs)} replicas: resume them with --replicas {len(runs)}.")
+        sound = [run for run in runs if run.status()["state"] != "failed"]
+        for failed in (run for run in runs if run not in sound):
+            self.console.print(f"{failed.path} has failed and is left out.", markup=False, soft_wrap=True)
+        if not sound:
+            raise UsageError(f"All replicas of {run.path} have failed: none can go on.")
+        return sound
+
+    def _load_data(self, config: RunConfig) -> Dataset:
+        from gantool.data import load_dataset
+
+        return load_dataset(config.data, root=self.data_dir, offline=self.offline)
+
+    def _summarise(self, configs: Sequence[RunConfig], dataset: Dataset) -> None:
+        from gantool.cli.summary import print_summary
+
+        print_summary(configs[0], dataset, self.device, self.console, self.as_json, replicas=len(configs))
+
+
+class _Watch:
+    """Opens the display when a run is there, and closes it whatever happens; replicas share one."""
+
+    def __init__(self, console: Console, tensorboard: bool, count: int) -> None:
+        self.console, self.tensorboard, self.count = console, tensorboard, count
+        self.stack = ExitStack()
+        self.chorus: Chorus | None = None
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.close()
+
+    def __call__(self, run: Run, total_steps: int) -> Observer:
+        start = run.latest_step() or 0
+        self.console.print(
+            f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}", markup=False
+        )
+        display = self._display(run, total_steps, start)
+        if self.tensorboard:
+            from gantool.training.tensorboard import TensorBoardObserver
+
+            display = TensorBoardObserver(run.path / "tensorboard", display)
+        return display
+
+    def _display(self, run: Run, total_steps: int, start: int) -> Observer:
+        from gantool.cli.progress import Display
+        from gantool.cli.replicas import Chorus
+
+        if self.count == 1:
+            return self.stack.enter_context(Display(self.console, total_steps, start))
+        if self.chorus is None:
+            subject = f"mean of {self.count} replicas"
+            display = self.stack.enter_context(Display(self.console, total_steps, start, subject))
+            self.chorus = self.stack.enter_context(Chorus(display))
+        return self.chorus.voice(run.path.name)
+
+
+def report(outcomes: Sequence[Outcome], console: Console, json_output: bool) -> None:
+    """Says where everything is. Exits with 128 + a signal's number where one stopped the runs, 1 where one failed."""
+    if json_output:
+        own = [outcome.to_dict() for outcome in outcomes]
+        print_json(own[0] if len(own) == 1 else {"replicas": own})
+    for outcome in outcomes:
+        _report_alarms(outcome.run, console)
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    for outcome in failed:
+        said = f"{outcome.run.path} failed: {outcome.failure}"
+        console.print(said, markup=False, style="bold red", soft_wrap=True)
+    going = [outcome for outcome in outcomes if not outcome.failure]
+    one, signal_number = going[0], going[0].signal_number
+    paths = ", ".join(str(outcome.run.path) for outcome in going)
+    option = f" --replicas {len(outcomes)}" if len(outcomes) > 1 else ""
+    if signal_number is not None:
+        lines = [
+            f"Stopped at step {one.step:,} of {one.total_steps:,} and saved. "
+            f"Go on with: gantool train --resume {one.run.path}{option}"
+        ]
+    elif option:
+        lines = [
+            f"Done: {one.step:,} steps in each of {paths}, {one.step_impl}.",
+            f"Next: gantool eval parzen {one.run.path} --replicas.",
+        ]
+    else:
+        lines = [
+            f"Done: {one.step:,} steps in {paths}, {one.step_impl}.",
+            f"Pictures: {one.run.samples}. Next: gantool sample, gantool eval parzen.",
+        ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    if signal_number is not None or failed:
+        raise typer.Exit(1 if signal_number is None else 128 + signal_number)
+
+
+def _report_alarms(run: Run, console: Console) -> None:
+    alarms = run.alarms()
+    if alarms:
+        first = alarms[0]
+        console.print(
+            f"Alarms raised in {run.path}: {len(alarms)}; the first at step {first['step']:,}: {first['sentence']}",
+            markup=False,
+            style="bold red",
+            soft_wrap=True,
+        )
