@@ -8,10 +8,12 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <optional>
 #include <tuple>
 
 #include "checks.h"
 #include "cuda/maxout_cuda.h"
+#include "cuda/momentum_cuda.h"
 #include "cuda/parzen_cuda.h"
 
 namespace gantool {
@@ -101,6 +103,22 @@ std::tuple<Tensor, Tensor, Tensor> maxout_backward(const Tensor& grad_out, const
   return {grad_x, grad_weight, grad_bias};
 }
 
+// The rates stay where they are: the kernel reads them, so that a captured graph takes those of
+// each replay.
+void momentum_step(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
+                   const std::optional<Tensor>& copy, const Tensor& rates, double bound) {
+  check_momentum(parameter, velocity, gradient, copy, rates);
+  const CallerStream stream(parameter);
+  const Tensor grad = torch::stable::contiguous(gradient);
+  const int64_t columns = parameter.dim() < 2 ? parameter.numel() : parameter.size(-1);
+  const int64_t rows = columns == 0 ? 0 : parameter.numel() / columns;
+  momentum_step_cuda(
+      {static_cast<float*>(parameter.data_ptr()), static_cast<float*>(velocity.data_ptr()),
+       grad.data_ptr(), element_of(grad), copy ? copy->data_ptr() : nullptr,
+       static_cast<const double*>(rates.data_ptr()), rows, columns, static_cast<float>(bound)},
+      stream.get(), stream.multiprocessors());
+}
+
 Tensor parzen_log_density(const Tensor& queries, const Tensor& samples, const Tensor& sigmas) {
   check_parzen(queries, samples, sigmas);
   const CallerStream stream(queries);
@@ -128,6 +146,7 @@ Tensor parzen_log_density(const Tensor& queries, const Tensor& samples, const Te
 STABLE_TORCH_LIBRARY_IMPL(gantool, CUDA, m) {
   m.impl("maxout_forward", TORCH_BOX(&maxout_forward));
   m.impl("maxout_backward", TORCH_BOX(&maxout_backward));
+  m.impl("momentum_step", TORCH_BOX(&momentum_step));
   m.impl("parzen_log_density", TORCH_BOX(&parzen_log_density));
 }
 

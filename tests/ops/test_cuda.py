@@ -1,6 +1,8 @@
-"""Both operators on a GPU: the same cases and truths as on the CPU, streams, graphs and compile."""
+"""The operators on a GPU: the same cases and truths as on the CPU, streams, graphs and compile."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from ops.cases import LAYOUTS, LOW_PRECISION, MAXOUT_CASES, PARZEN_CASES, Maxout
 from torch import Tensor
 
 from gantool.ops import maxout, native, parzen_log_density, selected_impl
+from gantool.ops.momentum import momentum_step
 
 pytestmark = [pytest.mark.cuda, pytest.mark.native]
 DEVICE = "cuda"
@@ -103,7 +106,7 @@ def test_the_callers_stream_is_used() -> None:
     torch.testing.assert_close(density, parzen_log_density(x * 2, x * 2, [1.0], impl="native"), rtol=0, atol=0)
 
 
-def test_both_operators_can_be_captured_in_a_graph() -> None:
+def test_maxout_and_parzen_can_be_captured_in_a_graph() -> None:
     x, weight, bias = (t.detach() for t in on_device(normal(64, 96), normal(32, 5, 96), normal(32, 5)))
     sigmas = torch.tensor([0.5, 1.0], device=DEVICE)
     warm_up = torch.cuda.Stream()
@@ -121,6 +124,59 @@ def test_both_operators_can_be_captured_in_a_graph() -> None:
     assert torch.equal(density, parzen_log_density(x, x, sigmas, impl="native"))
 
 
+# parameter, velocity and gradient of one shape; the last has rows of whole vectors, 196 of them.
+MOMENTUM_SHAPES = [(1,), (7,), (0, 5), (5, 3), (4, 3, 11), (240, 5, 101), (33, 5, 784)]
+
+
+def momentum_tensors(*shape: int, kind: torch.dtype = torch.float32, offset: int = 0) -> list[Tensor]:
+    """parameter, velocity, gradient and copy on the GPU, each beginning `offset` elements into its storage."""
+    tensors = [normal(*shape, seed=1).float(), normal(*shape, seed=2).float(), normal(*shape, seed=3).to(kind)]
+    made = []
+    for tensor in (*tensors, torch.zeros(shape, dtype=torch.bfloat16)):
+        store = torch.zeros(tensor.numel() + offset, dtype=tensor.dtype, device=DEVICE)
+        made.append(store[offset:].view(shape).copy_(tensor))
+    return made
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("bound", [math.inf, 0.9])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", MOMENTUM_SHAPES, ids=str)
+def test_the_momentum_update_is_the_cpus(shape: tuple[int, ...], kind: torch.dtype, bound: float, offset: int) -> None:
+    parameter, velocity, gradient, copy = momentum_tensors(*shape, kind=kind, offset=offset)
+    theirs, fallen = parameter.cpu(), velocity.cpu()
+    rates = torch.tensor([0.25, 0.6], dtype=torch.float64)
+    momentum_step(theirs, fallen, gradient.cpu(), rates, bound=bound)
+    momentum_step(parameter, velocity, gradient, rates.to(DEVICE), bound=bound, copy=copy)
+    # Each rounds a product or two, a difference and a sum of values below 8, then scales once.
+    assert truth.worst(velocity.cpu(), fallen.double()) < 8 * EPSILON
+    assert truth.worst(parameter.cpu(), theirs.double()) < 16 * EPSILON
+    assert torch.equal(copy, parameter.bfloat16())
+
+
+@pytest.mark.parametrize("bound", [math.inf, 0.9])
+def test_a_captured_momentum_update_takes_the_rates_of_each_replay(bound: float) -> None:
+    parameter, velocity, gradient, copy = momentum_tensors(17, 96)
+    rates = torch.tensor([0.25, 0.6], dtype=torch.float64, device=DEVICE)
+    warm_up = torch.cuda.Stream()
+    warm_up.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(warm_up):
+        momentum_step(parameter, velocity, gradient, rates, bound=bound, copy=copy)
+    warm_up.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        momentum_step(parameter, velocity, gradient, rates, bound=bound, copy=copy)
+    for pair in ((0.25, 0.6), (0.01, 0.9)):
+        moved, fallen = parameter.clone(), velocity.clone()
+        present = torch.tensor(pair, dtype=torch.float64, device=DEVICE)
+        momentum_step(moved, fallen, gradient, present, bound=bound)
+        rates.copy_(present)
+        graph.replay()
+        assert torch.equal(parameter, moved)
+        assert torch.equal(velocity, fallen)
+        assert torch.equal(copy, parameter.bfloat16())
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own imports
 def test_opcheck_and_compile() -> None:
     case = maxout_case("", 10, 7, 4, 3)
@@ -128,5 +184,8 @@ def test_opcheck_and_compile() -> None:
     torch.library.opcheck(torch.ops.gantool.maxout_forward, tuple(tensors))
     rows = tensors[0].detach()
     torch.library.opcheck(torch.ops.gantool.parzen_log_density, (rows, rows, torch.ones(2, device=DEVICE)))
+    rates = torch.tensor([0.25, 0.6], dtype=torch.float64, device=DEVICE)
+    parameter, velocity, gradient, copy = momentum_tensors(4, 3)
+    torch.library.opcheck(torch.ops.gantool.momentum_step.default, (parameter, velocity, gradient, copy, rates, 0.9))
     compiled = torch.compile(lambda *t: maxout(*t, impl="native"), fullgraph=True)
     torch.testing.assert_close(compiled(*tensors), maxout(*tensors, impl="native"))
