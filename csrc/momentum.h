@@ -4,7 +4,7 @@
 //   copy <- bfloat16(p)
 //
 // (Goodfellow et al. 2014, released configuration: not Nesterov's, and the rate inside v.)
-// Torch-free. The update is bound by memory: 14 to 20 bytes move for 3 operations, so the vectors
+// Torch-free. The update is bound by memory: 18 to 22 bytes move for 3 operations, so the vectors
 // that every processor has are enough, and one code serves all: results are equal everywhere.
 #pragma once
 

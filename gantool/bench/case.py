@@ -36,7 +36,8 @@ class Case:
     """One problem: `name` tells its shape, `data` its values, `flops` the operations that the result is worth.
 
     Useful operations are counted once, whatever an implementation spends: ten bandwidths over one set of distances are
-    worth one set of distances. `images` is how many training images one call sees; None where it does not train.
+    worth one set of distances. `updates` is how many iterations one call makes, each replica's counted, and `images` how
+    many training images it sees; None where it does not train.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Case:
     dtype: torch.dtype
     flops: float
     build: Callable[[torch.device, frozenset[str] | None], Problem]
+    updates: int | None = None
     images: int | None = None
 
 

@@ -52,9 +52,10 @@ class Record:
     """One implementation on one case. Times are of one call; `speedup_over` compares within rounds.
 
     `max_abs_error` is against float64 brute force (nats, or the output's units), `gradient_error` the largest relative
-    error of a gradient; None for a contender that computes no result. `images_per_second` counts training images, None
-    where nothing is trained. `tflops` counts useful operations once, and `fraction_of_peak` is their share of a large
-    matrix product of the same type; None where an implementation computes in another type than the case's.
+    error of a gradient; None for a contender that computes no result. `updates_per_second` counts iterations, each
+    replica's, and `images_per_second` training images; None where nothing is trained. `tflops` counts useful operations
+    once, and `fraction_of_peak` is their share of a large matrix product of the same type; None where an implementation
+    computes in another type than the case's.
     """
 
     case: str
@@ -72,6 +73,7 @@ class Record:
     gradient_error: float | None
     tflops: float
     fraction_of_peak: float | None
+    updates_per_second: float | None = None
     images_per_second: float | None = None
 
 
@@ -94,7 +96,8 @@ def run_benchmark(plan: Plan, device: torch.device, observe: Observer) -> dict[s
         records += found
         left_out += [{"case": case.name, "dtype": _name(case.dtype), "impl": i, "reason": r} for i, r in reasons]
     if not records:
-        raise GantoolError(f"Nothing could be measured: {left_out[0]['impl']}: {left_out[0]['reason']}.")
+        why = f"{left_out[0]['impl']}: {left_out[0]['reason']}" if left_out else "no case here has what --impl asks for"
+        raise GantoolError(f"Nothing could be measured: {why}.")
     return {
         "op": plan.op,
         "environment": describe_environment(device) | {"load_average_before": round(load, 2)},
@@ -199,6 +202,7 @@ def _record(
         gradient_error=error.gradient if error else None,
         tflops=case.flops / median / 1e12,
         fraction_of_peak=None if _in_another_type(case, variant) else case.flops / median / peak,
+        updates_per_second=case.updates / median if case.updates else None,
         images_per_second=case.images / median if case.images else None,
     )
 

@@ -1,8 +1,8 @@
-"""One training iteration: every preset's, and the contenders."""
+"""Training iterations: every preset's, the contenders, and replicas beside runs one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,21 +14,34 @@ from gantool.config import NetworkConfig, OptimizerConfig, RunConfig, TrainingCo
 from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
 from gantool.presets import build_config, preset_names, preset_text, read_tree
+from gantool.replicas import replica_configs
+from gantool.training.captured import ITERATIONS
 from gantool.training.schedules import rates_at
 from gantool.training.state import build_state
 from gantool.training.step import DTYPES, build_step
 
-IMPLS = ("native", "autograd", "eager", "autocast", "compile")
+IMPLS = ("native", "autograd", "eager", "autocast", "compile", "one-by-one")
+
+# The preset whose replicas are timed, and how many of them.
+REPLICATED, REPLICAS = "mnist", 32
 
 
 def cases(quick: bool, device: torch.device, data_dir: Path | None) -> list[Case]:
-    """Each preset whose data are here, in float32 and bfloat16; with `quick` the smallest one alone."""
+    """Each preset whose data are here, in float32 and bfloat16, and replicas; with `quick` the smallest preset alone.
+
+    A call makes one iteration, and on a GPU as many as one CUDA graph holds.
+    """
+    iterations = ITERATIONS if device.type == "cuda" else 1
     names = ["mixture1d"] if quick else preset_names()
     distinct: dict[RunConfig, RunConfig] = {}
     for name in names:
         config = build_config(read_tree(preset_text(name), name))
         distinct.setdefault(_iteration(config), config)
-    return [_case(config, precision, data_dir) for config in distinct.values() for precision in DTYPES]
+    found = [_case(c, precision, data_dir, iterations) for c in distinct.values() for precision in DTYPES]
+    if not quick:
+        config = build_config(read_tree(preset_text(REPLICATED), REPLICATED))
+        found += [_case(config, precision, data_dir, iterations, REPLICAS) for precision in DTYPES]
+    return found
 
 
 def _iteration(config: RunConfig) -> RunConfig:
@@ -45,7 +58,7 @@ def _missing(config: RunConfig, data_dir: Path | None) -> bool:
     return remote is not None and bool(remote.missing(data_root(data_dir)))
 
 
-def _case(config: RunConfig, precision: str, data_dir: Path | None) -> Case:
+def _case(config: RunConfig, precision: str, data_dir: Path | None, iterations: int, replicas: int = 1) -> Case:
     training = replace(config.training, precision=precision)  # type: ignore[arg-type]  # one of DTYPES
     config = replace(config, training=training)
     missing = _missing(config, data_dir)
@@ -55,17 +68,21 @@ def _case(config: RunConfig, precision: str, data_dir: Path | None) -> Case:
         if dataset is None:
             reason = f"the data of {config.data.name} are not here, and a benchmark downloads nothing"
             return Problem({}, lambda _: None, absent={name: reason for name in IMPLS if wanted(only, name)})
-        return _problem(config, dataset, device, only)
+        if replicas > 1:
+            return _replicas_problem(config, dataset, device, only, iterations, replicas)
+        return _problem(config, dataset, device, only, iterations)
 
+    parts = {"k = {}": training.k, "{} iterations": iterations, "{} replicas": replicas}
     name = f"train {config.name}, {training.order}, batch {training.batch_size}"
-    name = name if training.k == 1 else f"{name}, k = {training.k}"
+    played = iterations * replicas
     return Case(
-        name,
+        ", ".join([name, *(text.format(count) for text, count in parts.items() if count > 1)]),
         config.data.name,
         DTYPES[precision],
-        _operations(config, dataset.dimension if dataset else 1),
+        played * _operations(config, dataset.dimension if dataset else 1),
         build,
-        training.k * training.batch_size,
+        played,
+        played * training.k * training.batch_size,
     )
 
 
@@ -92,13 +109,15 @@ def _weights(network: NetworkConfig, inputs: int, dimension: int) -> tuple[int, 
     return sum(counts), counts[0]
 
 
-def _problem(config: RunConfig, dataset: Dataset, device: torch.device, only: frozenset[str] | None) -> Problem:
+def _problem(
+    config: RunConfig, dataset: Dataset, device: torch.device, only: frozenset[str] | None, iterations: int
+) -> Problem:
     contenders: dict[str, Callable[[], None]] = {}
     details: dict[str, str] = {}
     absent: dict[str, str] = {}
     for name, kind in (("native", "auto"), ("autograd", "plain")):
         if wanted(only, name):
-            contenders[name], details[name] = _own(config, dataset, device, kind)
+            contenders[name], details[name] = _own([config], dataset, device, kind, iterations)
     bfloat16 = config.training.precision == "bfloat16"
     rivals = {"eager": {}, "autocast": {"autocast": True}, "compile": {"compiled": True, "autocast": bfloat16}}
     for name, options in rivals.items():
@@ -109,21 +128,59 @@ def _problem(config: RunConfig, dataset: Dataset, device: torch.device, only: fr
         elif name == "autocast" and not bfloat16:
             absent[name] = "it is compared in bfloat16 only"
         else:
-            contenders[name] = _plain(config, dataset, device, **options)
+            contenders[name] = _repeated(_plain(config, dataset, device, **options), iterations)
             details[name] = f"plain loop in {'bfloat16' if options.get('autocast') else 'float32'}"
     return Problem(contenders, lambda _: None, details, absent)
 
 
-def _own(config: RunConfig, dataset: Dataset, device: torch.device, kind: str) -> tuple[Callable[[], None], str]:
-    """The tool's own iteration, as the loop calls it; and what it is."""
-    training = replace(config.training, step=kind)  # type: ignore[arg-type]  # auto or plain
-    state = build_state(replace(config, training=training), dataset, device)
-    step = build_step([state], training)
+def _replicas_problem(
+    config: RunConfig,
+    dataset: Dataset,
+    device: torch.device,
+    only: frozenset[str] | None,
+    iterations: int,
+    replicas: int,
+) -> Problem:
+    """Replicas at once, and as many iterations of single runs: one run plays them all, since all cost the same."""
+    contenders: dict[str, Callable[[], None]] = {}
+    details: dict[str, str] = {}
+    if wanted(only, "native"):
+        configs = replica_configs(config, replicas)
+        contenders["native"], details["native"] = _own(configs, dataset, device, "auto", iterations)
+    if wanted(only, "one-by-one"):
+        alone, details["one-by-one"] = _own([config], dataset, device, "auto", iterations)
+        contenders["one-by-one"] = _repeated(alone, replicas)
+    return Problem(contenders, lambda _: None, details, {})
+
+
+def _repeated(call: Callable[[], None], times: int) -> Callable[[], None]:
+    def calls() -> None:
+        for _ in range(times):
+            call()
+
+    return calls
+
+
+def _own(
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, kind: str, iterations: int
+) -> tuple[Callable[[], None], str]:
+    """The tool's own iterations, as the loop calls them; and what they are."""
+    training = replace(configs[0].training, step=kind)  # type: ignore[arg-type]  # auto or plain
+    optimizer = configs[0].optimizer
+    states = [build_state(config, dataset, device) for config in configs]
+    step = build_step(states, training)
+    stride = min(step.stride, iterations)
+    played = 0
 
     def call() -> None:
-        step.play(state.step, [rates_at(config.optimizer, state.step, state.epoch_at(state.step))])
-        state.advance()
+        nonlocal played
+        for _ in range(iterations // stride):
+            numbers = range(played, played + stride)
+            step.play(played, [rates_at(optimizer, number, states[0].epoch_at(number)) for number in numbers])
+            played += stride
 
+    for _ in range(2):  # the first call warms up, the second captures, where a graph is captured
+        call()
     return call, step.describe()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gantool.bench.plain_loop import PlainLoop, unknown
-from gantool.bench.train import _operations
+from gantool.bench.train import _operations, _repeated, _replicas_problem
 from gantool.config import DataConfig, NetworkConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.models import build_discriminator, build_generator, draw_noise
@@ -87,6 +87,20 @@ def test_the_plain_loop_plays_the_tools_game(order: str, autocast: bool, monkeyp
         assert moved > 0
         # Maxout's products are rounded at other places in 16 bits.
         assert (theirs.view_as(mine) - mine).norm() < (0.1 if autocast else 1e-3) * moved
+
+
+def test_replicas_are_timed_beside_as_many_single_iterations() -> None:
+    dataset = load_dataset(DataConfig("digits"))
+    problem = _replicas_problem(digits_config("simultaneous"), dataset, CPU, None, iterations=2, replicas=3)
+    assert set(problem.contenders) == {"native", "one-by-one"}
+    assert "3 replicas at once" in problem.details["native"]
+    assert "replicas" not in problem.details["one-by-one"]
+    played: list[str] = []
+    six = _repeated(lambda: played.append("iteration"), 6)
+    six()
+    assert len(played) == 6
+    for call in problem.contenders.values():
+        call()
 
 
 def test_what_the_plain_loop_does_not_know_is_said() -> None:

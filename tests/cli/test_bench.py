@@ -65,6 +65,7 @@ def test_training_is_timed_against_the_plain_loop() -> None:
     assert (eager["dtype"], eager["variant"], eager["fraction_of_peak"]) == ("bfloat16", "plain loop in float32", None)
     for record in records:
         assert set(record) >= KEYS
+        assert record["updates_per_second"] == pytest.approx(1e3 / record["median_ms"])
         assert record["images_per_second"] == pytest.approx(256e3 / record["median_ms"])
 
 
