@@ -36,7 +36,7 @@ class Case:
     """One problem: `name` tells its shape, `data` its values, `flops` the operations that the result is worth.
 
     Useful operations are counted once, whatever an implementation spends: ten bandwidths over one set of distances are
-    worth one set of distances. `updates` is how many iterations one call makes, each replica's counted, and `images` how
+    worth one set of distances. `updates` is how many iterations one call makes, each replica's counted, `images` how
     many training images it sees; None where it does not train.
     """
 
