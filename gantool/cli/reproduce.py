@@ -48,7 +48,8 @@ def about() -> None:
 @guarded
 def table1(
     dataset: Annotated[
-        str, typer.Option(help="The table's column: mnist (trains the preset mnist-long); digits has no paper rows.")
+        str,
+        typer.Option(help="The table's column: mnist (the preset mnist-average), mnist-long (no average) or digits."),
     ] = "mnist",
     seeds: Annotated[int, typer.Option(help="How many training seeds: 0, 1, … Each is a run of its own.")] = 3,
     epochs: Annotated[

@@ -19,7 +19,7 @@ from gantool.training.session import Outcome, resume_run, start_run, with_length
 from gantool.training.trainee import Observer
 
 # What is trained for a column of the table, where that is not the preset of the data set's name.
-PRESETS = {"mnist": "mnist-long"}
+PRESETS = {"mnist": "mnist-average"}
 
 # Opens a display for one run of so many steps, and closes it when that run ends.
 Watch = Callable[[Run, int], AbstractContextManager[Observer]]
