@@ -156,7 +156,7 @@ class TrainingConfig:
     `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`,
     when set, counts iterations instead. `blend` is the share of the minimax objective when `objective` is `blend`.
     `precision` is the type of the products; weights and momentum are float32 in either. `step` is plain (autograd),
-    fused (written by hand, fully connected networks on the CPU) or auto (fused where it can be).
+    fused (written by hand, for fully connected networks; on CUDA in graphs) or auto (fused where it can be).
     `average` is the decay an iteration of a running average of the generator's weights, from which samples are then
     drawn (ours, not the paper's); 0 keeps none. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
     stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every`

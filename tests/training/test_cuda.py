@@ -1,0 +1,115 @@
+"""Training on a GPU: graphs play what the fused step plays, and runs go on as if they had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gantool.checkpoint import find_checkpoint
+from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.data import load_dataset
+from gantool.data.dataset import Dataset
+from gantool.presets import build_config, preset_text, read_tree
+from gantool.replicas import replica_configs
+from gantool.runs import Run
+from gantool.training.captured import ITERATIONS, CapturedGame
+from gantool.training.fused import FUSED_ORDERS
+from gantool.training.metrics import Record
+from gantool.training.schedules import rates_at
+from gantool.training.session import resume_run, start_run
+from gantool.training.state import TrainingState, build_state
+from gantool.training.step import DTYPES, build_step
+
+pytestmark = pytest.mark.cuda
+CUDA = torch.device("cuda")
+
+
+class Silent:
+    def on_record(self, record: Record) -> None: ...
+
+    def on_samples(self, step: int, sheet: Path) -> None: ...
+
+    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
+
+
+def silent(run: Run, total_steps: int) -> Silent:
+    return Silent()
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+def configured(order: str, precision: str = "float32") -> RunConfig:
+    config = build_config(read_tree(preset_text("digits"), "digits"))
+    own = {"order": order, "precision": precision, "steps": 60, "log_every": 20, "checkpoint_every": 30}
+    return replace(config, training=replace(config.training, **own))  # type: ignore[arg-type]
+
+
+def weights(state: TrainingState) -> Tensor:
+    players = (state.game.generator, state.game.discriminator)
+    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("order", ["alternating", "simultaneous", "generator-first"])
+def test_graphs_play_what_the_fused_step_plays(order: str, precision: str, count: int, digits: Dataset) -> None:
+    config = configured(order, precision)
+    configs = [config] if count == 1 else replica_configs(config, count)
+    graphs, one_by_one = ([build_state(c, digits, CUDA) for c in configs] for _ in range(2))
+    captured, plain = (CapturedGame(states, FUSED_ORDERS[order], DTYPES[precision]) for states in (graphs, one_by_one))
+    plain.refused = "this one plays iteration by iteration"
+    for first in range(0, 5 * ITERATIONS, ITERATIONS):
+        rates = [rates_at(config.optimizer, t, graphs[0].epoch_at(t)) for t in range(first, first + ITERATIONS)]
+        seen, expected = captured.play(first, rates), plain.play(first, rates)
+        for mine, theirs in zip(seen, expected, strict=True):
+            torch.testing.assert_close(mine.discriminator_loss, theirs.discriminator_loss, rtol=1e-3, atol=1e-4)
+    assert captured.captured is not None, captured.refused
+    for mine, theirs in zip(graphs, one_by_one, strict=True):
+        assert torch.equal(mine.game.rng.get_state(), theirs.game.rng.get_state())
+        assert torch.equal(weights(mine), weights(theirs))
+
+
+def test_one_step_on_the_gpu_is_that_of_the_cpu_given_the_same_draws(digits: Dataset) -> None:
+    """In float64, without dropout and with the same noise; the two devices' generators draw differently."""
+    config = configured("simultaneous")
+    layers = tuple(replace(layer, keep=1.0, keep_scale=1.0) for layer in config.discriminator.layers)
+    config = replace(config, discriminator=replace(config.discriminator, layers=layers))
+    states = [build_state(config, digits, device, torch.float64) for device in (torch.device("cpu"), CUDA)]
+    z = torch.randn(config.training.batch_size, config.noise.dimension, dtype=torch.float64)
+    ends = []
+    for state in states:
+        device = state.game.rng.device
+        fused = CapturedGame([state], FUSED_ORDERS["simultaneous"], torch.float64).fused
+        fused.draw_noise = lambda device=device: z.to(device)  # type: ignore[misc]
+        fused.joint_step(state.game.draw_batch(0), rates_at(config.optimizer, 0, 1).tensor(device))
+        ends.append(weights(state).cpu())
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_resumed_run_is_the_run_that_never_stopped(average: float, digits: Dataset, tmp_path: Path) -> None:
+    config = configured("simultaneous", "bfloat16")
+    config = replace(config, training=replace(config.training, average=average))
+    straight = start_run(config, digits, CUDA, tmp_path / "straight", silent)
+    assert "CUDA graphs of" in straight.step_impl
+    half = replace(config, training=replace(config.training, steps=30))
+    stopped = start_run(half, digits, CUDA, tmp_path / "two", silent)
+    resumed = resume_run(stopped.run, digits, CUDA, silent, steps=60)
+    paths = [find_checkpoint(outcome.run.checkpoints) for outcome in (straight, resumed)]
+    for file in sorted(paths[0].glob("*.safetensors")):
+        assert file.read_bytes() == (paths[1] / file.name).read_bytes(), file.name
+
+
+def test_what_cannot_be_captured_says_why(digits: Dataset) -> None:
+    config = replace(configured("simultaneous"), optimizer=OptimizerConfig("adam", 1e-3))
+    states = [build_state(config, digits, CUDA)]
+    step = build_step(states, config.training)
+    step.play(0, [rates_at(config.optimizer, 0, 1)])
+    assert "no CUDA graph: Adam takes its rate from the host" in step.describe()
