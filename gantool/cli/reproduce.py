@@ -21,9 +21,12 @@ from gantool.cli.shell import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
+    from gantool.reproduce.curve import Point
     from gantool.reproduce.table1 import Table1
     from gantool.reproduce.training import Watch
     from gantool.runs import Run
@@ -90,7 +93,7 @@ def table1(
     if trained.stopped is not None:
         _report_stop(trained.stopped, console, json_output)
     with shown_progress(console) as progress:
-        table = score_table(plan, trained.runs, place, progress)
+        table = score_table(plan, data, trained.runs, place, progress)
     if json_output:
         print_json(table.to_dict())
     else:
@@ -131,6 +134,7 @@ def _print_table(table: Table1, folder: Path, console: Console) -> None:
     console.print()
     console.print(_lines(table))
     console.print()
+    _print_curve(table.curve, console)
     for found in table.uncertainties:
         value = "unknown" if found["value"] is None else f"±{found['value']:.2g} nats"
         console.print(f"Uncertainty, {found['name']}: {value} ({found['method']}).", markup=False, soft_wrap=True)
@@ -139,6 +143,21 @@ def _print_table(table: Table1, folder: Path, console: Console) -> None:
     for sentence in table.warnings:
         console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
     console.print(f"Written to {folder / FILE_NAME}.", markup=False, soft_wrap=True)
+
+
+def _print_curve(curve: Sequence[Point], console: Console) -> None:
+    """The mean over the seeds at each epoch that all of them have."""
+    from statistics import fmean
+
+    seeds = {point.seed for point in curve}
+    epochs: dict[float, list[float]] = {}
+    for point in curve:
+        epochs.setdefault(point.epochs, []).append(point.log_likelihood)
+    shown = [f"{epoch:g}: {fmean(values):,.1f}" for epoch, values in epochs.items() if len(values) == len(seeds)]
+    if shown:
+        rows = f"{curve[0].test_size:,} validation rows"
+        line = f"Over epochs, on {rows}, mean of {len(seeds)} seeds in nats: {', '.join(shown)}."
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _lines(table: Table1) -> Table:

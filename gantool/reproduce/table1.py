@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gantool.data.dataset import Dataset
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenSettings
 from gantool.evaluation.seeds import SeedScores
 from gantool.evaluation.subjects import Place, evaluate_runs
 from gantool.evaluation.warnings import PROTOCOL_SAMPLES
 from gantool.files import write_json
+from gantool.reproduce.curve import Point, curve_of, training_of
 from gantool.reproduce.paper import PAPER_UNCERTAINTY, TABLE_1
 from gantool.reproduce.training import Plan
 from gantool.runs import Run
@@ -38,9 +40,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Table1:
-    """The whole table and everything that it depends on."""
+    """The whole table and everything that it depends on. `curve` is on validation rows, the rows on the test set."""
 
     dataset: str
+    configuration: dict[str, Any]
+    training: tuple[dict[str, Any], ...]
+    curve: tuple[Point, ...]
     rows: tuple[Row, ...]
     ours: SeedScores
     uncertainties: tuple[dict[str, Any], ...]
@@ -52,6 +57,9 @@ class Table1:
         return {
             "table": 1,
             "dataset": self.dataset,
+            "configuration": self.configuration,
+            "training": list(self.training),
+            "curve": [asdict(point) for point in self.curve],
             "rows": [asdict(row) for row in self.rows],
             "ours": self.ours.to_dict(),
             "uncertainties": list(self.uncertainties),
@@ -60,16 +68,20 @@ class Table1:
         }
 
 
-def score_table(plan: Plan, runs: Sequence[Run], place: Place, progress: Progress = silent) -> Table1:
+def score_table(plan: Plan, dataset: Dataset, runs: Sequence[Run], place: Place, progress: Progress = silent) -> Table1:
     """Scores the finished runs by the paper's protocol and writes table1.json beside them.
 
     Each run's last checkpoint is scored on the test split, at 10,000 samples and the sigma of the paper's grid that is
-    best on the first 1,000 validation rows: nothing is selected on test rows.
+    best on the first 1,000 validation rows: nothing is selected on test rows. Every kept checkpoint is scored on the
+    other validation rows.
     """
     ours = evaluate_runs(runs, ParzenSettings(), place, progress=progress)
     warnings = dict.fromkeys(said for record in ours.records for said in record["warnings"])
     table = Table1(
         dataset=plan.column,
+        configuration=runs[0].config.to_dict(),
+        training=tuple(training_of(run) for run in runs),
+        curve=curve_of(runs, dataset, place, progress),
         rows=_rows(plan, runs, ours),
         ours=ours,
         uncertainties=_uncertainties(ours),

@@ -32,6 +32,7 @@ def test_people_see_the_table_and_json_is_one_object(tmp_path: Path) -> None:
         "across 2 training seeds",
         "across 300 test rows",
         "Real training images",
+        "Over epochs, on 150 validation rows, mean of 2 seeds in nats: ",
         "Uncertainty, training seed: ±",
         "The paper has no column for digits",
         f"Written to {tmp_path / 'table1.json'}.",

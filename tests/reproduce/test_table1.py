@@ -163,14 +163,16 @@ def test_a_seed_that_another_process_trains_is_not_trained_twice(digits: Dataset
         train_seeds(plan, digits, CPU, Player())
 
 
-def test_another_length_than_the_presets_is_said(straight: tuple[Plan, Trained]) -> None:
-    notes = score_table(straight[0], straight[1].runs, PLACE).to_dict()["notes"]
+def test_another_length_than_the_presets_is_said(straight: tuple[Plan, Trained], digits: Dataset) -> None:
+    notes = score_table(straight[0], digits, straight[1].runs, PLACE).to_dict()["notes"]
     assert any("the preset digits, shortened or lengthened: " in note for note in notes)
 
 
-def test_the_table_holds_every_score_and_names_every_uncertainty(straight: tuple[Plan, Trained]) -> None:
+def test_the_table_holds_every_score_and_names_every_uncertainty(
+    straight: tuple[Plan, Trained], digits: Dataset
+) -> None:
     plan, trained = straight
-    payload = score_table(plan, trained.runs, PLACE).to_dict()
+    payload = score_table(plan, digits, trained.runs, PLACE).to_dict()
     assert json.loads((plan.folder / "table1.json").read_text()) == json.loads(json.dumps(payload))
     single = [evaluate_run(run, ParzenSettings(references=False), PLACE) for run in trained.runs]
     scores = [result.log_likelihood for result in single]
@@ -193,11 +195,32 @@ def test_the_table_holds_every_score_and_names_every_uncertainty(straight: tuple
         assert (record["split"], record["sigma_source"], record["num_samples"]) == ("test", "validation", 10_000)
 
 
-def test_the_papers_rows_come_first(straight: tuple[Plan, Trained]) -> None:
+def test_the_curve_is_that_of_the_checkpoints_on_validation_rows(
+    straight: tuple[Plan, Trained], digits: Dataset
+) -> None:
+    plan, trained = straight
+    payload = score_table(plan, digits, trained.runs, PLACE).to_dict()
+    kept = [int(path.name[5:]) for path in sorted(trained.runs[0].checkpoints.iterdir())]
+    assert [(point["seed"], point["step"]) for point in payload["curve"]] == [
+        (s, step) for s in (0, 1) for step in kept
+    ]
+    assert payload["curve"][-1]["epochs"] == pytest.approx(100 / (len(digits.train) // 100))
+    point = payload["curve"][len(kept) - 1]
+    settings = ParzenSettings(references=False)
+    found = evaluate_run(trained.runs[0], settings, PLACE, split="validation", step=point["step"])
+    assert found.refined is not None
+    assert (point["log_likelihood"], point["sigma"]) == (found.log_likelihood, found.sigma)
+    assert (point["refined_log_likelihood"], point["test_size"]) == (found.refined.log_likelihood, found.test_size)
+    assert payload["configuration"] == trained.runs[0].config.to_dict()
+    assert [told["seed"] for told in payload["training"]] == [0, 1]
+    assert all(told["seconds"] > 0 and told["environment"]["device"] == "cpu" for told in payload["training"])
+
+
+def test_the_papers_rows_come_first(straight: tuple[Plan, Trained], digits: Dataset) -> None:
     """The digits' scores under MNIST's name: what is looked at is the paper's part of the table."""
     plan = replace(straight[0], dataset="mnist")
     assert (plan.column, replace(plan, dataset="mnist-long").column) == ("mnist", "mnist")
-    rows = score_table(plan, straight[1].runs, PLACE).rows
+    rows = score_table(plan, digits, straight[1].runs, PLACE).rows
     assert [(row.model, row.log_likelihood, row.standard_error) for row in rows[:4]] == [
         ("DBN, the paper", 138.0, 2.0),
         ("Stacked CAE, the paper", 121.0, 1.6),
