@@ -1,6 +1,7 @@
 """A running average of the generator's weights, to draw samples from: not the paper's, and off unless asked for.
 
-w̄ ← d·w̄ + (1 − d)·w with d = min(decay, (1 + t)/(10 + t)) at iteration t, so that the first weights are soon forgotten.
+w̄ ← d·w̄ + (1 − d)·w with d = min(decay, (1 + t)/(3 + t)) at iteration t: until the decay is reached, the average is over
+the last half of the run, and the first weights are forgotten as the run grows (Shamir and Zhang's polynomial decay, 2013).
 Averaging evens out the steps that the game goes on making around a place where it would rest (Polyak and Juditsky 1992;
 for GANs Yazıcı et al. 2019).
 """
@@ -28,6 +29,6 @@ class WeightAverage:
     def see(self, step: int) -> None:
         """Takes in the weights after iteration `step` (from 1), at every tenth."""
         if step % INTERVAL == 0:
-            decay = min(self.decay, (1 + step) / (10 + step)) ** INTERVAL
+            decay = min(self.decay, (1 + step) / (3 + step)) ** INTERVAL
             weights = [parameter.detach() for parameter in self._trained.parameters()]
             torch._foreach_lerp_(self._averages, weights, 1.0 - decay)

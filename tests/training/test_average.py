@@ -56,7 +56,7 @@ def test_the_average_is_the_formulas() -> None:
         network.weight.data.fill_(value)
         average.see(step)
         if step % 10 == 0:
-            kept = min(decay, (1 + step) / (10 + step)) ** 10
+            kept = min(decay, (1 + step) / (3 + step)) ** 10
             expected = kept * expected + (1 - kept) * value
     assert float(average.network.weight) == pytest.approx(expected, rel=1e-5)
     assert not average.network.weight.requires_grad
