@@ -114,6 +114,13 @@ def clear_partial_checkpoints(folder: Path) -> None:
         shutil.rmtree(partial)
 
 
+def drop_checkpoints_after(folder: Path, step: int) -> None:
+    """Deletes the checkpoints of later steps: a run that goes on from `step` makes them again."""
+    for later in checkpoint_steps(folder):
+        if later > step:
+            shutil.rmtree(folder / f"step-{later:07d}")
+
+
 def prune_checkpoints(folder: Path, keep: int) -> None:
     """Deletes all but the newest `keep` checkpoints; 0 keeps them all."""
     for step in checkpoint_steps(folder)[:-keep] if keep else []:

@@ -1,7 +1,7 @@
 """Run directories: making, finding and reading them.
 
 <runs>/0001-mnist/  config.json  dataset.json  environment.json  status.json  metrics.jsonl  evaluations.jsonl
-                    samples/*.png  checkpoints/step-*/
+                    samples/*.png  checkpoints/step-*/  (and replicas.json: see gantool.replicas)
 <runs>/latest       a link to the newest
 """
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class Chorus:
-    """Gathers the replicas' records of one step, and passes their mean on when the next step's begin to come.
+    """Gathers the replicas' records of one step, and passes their mean on when all have spoken.
 
-    A replica that failed is silent from then on: the mean is of those that spoke. A context manager, since the last
-    step's has no next.
+    A replica that failed is silent from then on: the mean is then of those that spoke, and passed on when the next
+    step's records begin to come. A context manager, since the last step's have no next.
     """
 
     def __init__(self, display: Display) -> None:
         self.display = display
+        self.voices = 0
         self.heard: list[Record] = []
 
     def __enter__(self) -> Chorus:
@@ -36,6 +37,7 @@ class Chorus:
 
     def voice(self, name: str) -> Voice:
         """The observer of the replica of this name."""
+        self.voices += 1
         return Voice(self, name)
 
     def hear(self, name: str, record: Record) -> None:
@@ -44,6 +46,8 @@ class Chorus:
             self._pass_on()
         alarms = tuple(Alarm(alarm.kind, f"{name}: {alarm.sentence}") for alarm in record.alarms)
         self.heard.append(replace(record, alarms=alarms))
+        if len(self.heard) == self.voices:
+            self._pass_on()
 
     def _pass_on(self) -> None:
         if self.heard:

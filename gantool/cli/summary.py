@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from gantool.cli.shell import print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from rich.console import Console
 
@@ -16,18 +18,20 @@ if TYPE_CHECKING:
 
 
 def print_summary(
-    config: RunConfig, dataset: Dataset, device: torch.device, console: Console, as_json: bool, replicas: int = 1
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, console: Console, as_json: bool
 ) -> None:
     """Builds the run in memory (the first, of replicas) and prints it; nothing is written."""
     from gantool.training.loop import total_steps
     from gantool.training.state import build_state
 
+    config = configs[0]
+    seeds = [each.training.seed for each in configs]
     state = build_state(config, dataset, device)
     steps = total_steps(config.training, state)
     networks = {name: _layers(config, state, name) for name in ("generator", "discriminator")}
     if as_json:
         answer = {"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)}
-        print_json(answer | ({"replicas": replicas} if replicas > 1 else {}))
+        print_json(answer | ({"seeds": seeds} if len(seeds) > 1 else {}))
         return
     _print_networks(networks, console)
     training, optimizer = config.training, config.optimizer
@@ -40,8 +44,8 @@ def print_summary(
         f"length         {steps:,} steps of {state.batches_per_epoch:,} batches an epoch",
         f"seed, device   {training.seed}, {device}",
     ]
-    if replicas > 1:
-        lines.append(f"replicas       {replicas}, seeds {training.seed} to {training.seed + replicas - 1}")
+    if len(seeds) > 1:
+        lines.append(f"replicas       {len(seeds)}, seeds {', '.join(map(str, seeds))}")
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
 

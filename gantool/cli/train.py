@@ -126,7 +126,7 @@ def train(
         run_config = _resolve(dataset, array, config, settings or [], given)
         outcomes = trainer.start(run_config, runs_dir, replicas)
     if outcomes:
-        report(outcomes, console, json_output)
+        report(outcomes, console, json_output, replicas)
 
 
 def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:

@@ -61,7 +61,7 @@ class Trainer:
         runs = [run] if replicas is None else self._replicas_of(run, replicas)
         dataset = self._load_data(run.config)
         if self.dry_run:
-            self._summarise([with_length(run.config, steps, epochs) for run in runs], dataset)
+            self._summarise([with_length(each.config, steps, epochs) for each in runs], dataset)
             return []
         with _Watch(self.console, self.tensorboard, len(runs)) as watch:
             return resume_runs(runs, dataset, self.device, watch, steps=steps, epochs=epochs)
@@ -88,7 +88,7 @@ class Trainer:
     def _summarise(self, configs: Sequence[RunConfig], dataset: Dataset) -> None:
         from gantool.cli.summary import print_summary
 
-        print_summary(configs[0], dataset, self.device, self.console, self.as_json, replicas=len(configs))
+        print_summary(configs, dataset, self.device, self.console, self.as_json)
 
 
 class _Watch:
@@ -130,11 +130,11 @@ class _Watch:
         return self.chorus.voice(run.path.name)
 
 
-def report(outcomes: Sequence[Outcome], console: Console, json_output: bool) -> None:
+def report(outcomes: Sequence[Outcome], console: Console, json_output: bool, replicas: int | None) -> None:
     """Says where everything is. Exits with 128 + a signal's number where one stopped the runs, 1 where one failed."""
     if json_output:
         own = [outcome.to_dict() for outcome in outcomes]
-        print_json(own[0] if len(own) == 1 else {"replicas": own})
+        print_json(own[0] if replicas is None else {"replicas": own})
     for outcome in outcomes:
         _report_alarms(outcome.run, console)
     failed = [outcome for outcome in outcomes if outcome.failure]
@@ -144,7 +144,7 @@ def report(outcomes: Sequence[Outcome], console: Console, json_output: bool) -> 
     going = [outcome for outcome in outcomes if not outcome.failure]
     one, signal_number = going[0], going[0].signal_number
     paths = ", ".join(str(outcome.run.path) for outcome in going)
-    option = f" --replicas {len(outcomes)}" if len(outcomes) > 1 else ""
+    option = "" if replicas is None else f" --replicas {replicas}"
     if signal_number is not None:
         lines = [
             f"Stopped at step {one.step:,} of {one.total_steps:,} and saved. "

@@ -28,6 +28,8 @@ class BatchStream:
     The rows live on `device`, as stored (bytes stay bytes), where they fit in half of its free memory; else they stay
     in host memory and each batch crosses through a pinned buffer, without a synchronisation.
 
+    A stream `beside` another of the same split and device shares its rows.
+
     Raises UsageError where `batch_size` is larger than the split.
     """
 
@@ -40,6 +42,7 @@ class BatchStream:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         split: str = "train",
+        beside: BatchStream | None = None,
     ) -> None:
         rows = dataset.split(split).stored
         if not 1 <= batch_size <= len(rows):
@@ -53,22 +56,29 @@ class BatchStream:
         self._seed = seed
         self._device = torch.device(device)
         self._dtype = dtype
-        self.resident = _fits(rows, self._device)
-        self._rows = rows.to(self._device) if self.resident else rows
+        self.resident: bool = beside.resident if beside else _fits(rows, self._device)
+        own = rows.to(self._device) if self.resident and not beside else rows
+        self._rows: torch.Tensor = beside._rows if beside else own
         self._epoch: int | None = None
         self._order = torch.empty(0, dtype=torch.int64)
 
     def draw(self, position: int) -> torch.Tensor:
         """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
-        return self.take(self.indices(position))
+        return self.take(self.indices(position)[0])
 
-    def indices(self, position: int) -> torch.Tensor:
-        """The rows of batch number `position`: [batch_size] int64, on the device where the rows are `resident`."""
-        epoch, batch = divmod(position, self.batches_per_epoch)
-        if epoch != self._epoch:
-            self._order = self._permutation(epoch)
-            self._epoch = epoch
-        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+    def indices(self, position: int, count: int = 1) -> torch.Tensor:
+        """The rows of `count` batches from number `position` on: [count, batch_size] int64, on the device where the
+        rows are `resident`."""
+        parts = []
+        while count > 0:
+            epoch, batch = divmod(position, self.batches_per_epoch)
+            if epoch != self._epoch:
+                self._order = self._permutation(epoch)
+                self._epoch = epoch
+            here = min(count, self.batches_per_epoch - batch)
+            parts.append(self._order[batch * self.batch_size : (batch + here) * self.batch_size])
+            position, count = position + here, count - here
+        return torch.cat(parts).view(-1, self.batch_size) if len(parts) > 1 else parts[0].view(-1, self.batch_size)
 
     def take(self, indices: torch.Tensor) -> torch.Tensor:
         """The rows of these indices as values [batch_size, D] on the device, a tensor of its own."""
@@ -79,7 +89,9 @@ class BatchStream:
             raise ValueError("position must be 0 or more")
         rng = torch.Generator().manual_seed(derive_seed(self._seed, f"batch order of epoch {epoch}"))
         order = torch.randperm(len(self._rows), generator=rng)
-        return order.to(self._device) if self.resident else order
+        if not self.resident or self._device.type == "cpu":
+            return order
+        return order.pin_memory().to(self._device, non_blocking=True)
 
     def _gather(self, index: torch.Tensor) -> torch.Tensor:
         if self.resident:

@@ -1,7 +1,7 @@
 """A running average of the generator's weights, to draw samples from: not the paper's, and off unless asked for.
 
 w̄ ← d·w̄ + (1 − d)·w with d = min(decay, (1 + t)/(3 + t)) at iteration t: until the decay is reached, the average is over
-the last half of the run, and the first weights are forgotten as the run grows (Shamir and Zhang's polynomial decay, 2013).
+about the last half of the run, and the first weights are forgotten as it grows (Shamir and Zhang 2013).
 Averaging evens out the steps that the game goes on making around a place where it would rest (Polyak and Juditsky 1992;
 for GANs Yazıcı et al. 2019).
 """

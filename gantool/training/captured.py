@@ -72,8 +72,10 @@ class CapturedGame:
     def play(self, first: int, rates: Sequence[Rates]) -> list[Iteration]:
         """Makes iteration `first` and as many as there are rates, ITERATIONS at most; what the last one saw."""
         self._stage(first, rates)
-        self._capture_when_due()
-        if self.captured and len(rates) == ITERATIONS:
+        whole = len(rates) == ITERATIONS
+        if whole:
+            self._capture_when_due()
+        if whole and self.captured:
             graph, iteration = self.captured
             graph.replay()
         else:
@@ -87,9 +89,8 @@ class CapturedGame:
         pairs = pairs.pin_memory() if self.rates.is_cuda else pairs
         self.rates[: len(rates)].copy_(pairs, non_blocking=True)
         k = self.fused.k
-        for r, stream in enumerate(self.streams):
-            for place in range(len(rates) * k):
-                self.indices[r, place].copy_(stream.indices(first * k + place), non_blocking=True)
+        for indices, stream in zip(self.indices, self.streams, strict=True):
+            indices[: len(rates) * k].copy_(stream.indices(first * k, len(rates) * k), non_blocking=True)
 
     def _staged(self, replica: int, place: int) -> Tensor:
         return self.streams[replica].take(self.indices[replica, place])
@@ -105,12 +106,16 @@ class CapturedGame:
         if self.captured or self.refused or not self.rates.is_cuda or self.played < WARM_UP:
             return
         graph = torch.cuda.CUDAGraph()
-        for game in self.fused.games:
-            graph.register_generator_state(game.rng)
+        rngs = [game.rng for game in self.fused.games]
+        before = [rng.clone_state() for rng in rngs]
+        for rng in rngs:
+            graph.register_generator_state(rng)
         try:
             with torch.cuda.graph(graph):
                 seen = self._iterate(ITERATIONS)
         except RuntimeError as error:
             self.refused = str(error).splitlines()[0]
+            for rng, state in zip(rngs, before, strict=True):
+                rng.graphsafe_set_state(state)  # the one that was registered may still count as being captured
             return
         self.captured = graph, seen

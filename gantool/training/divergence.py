@@ -25,7 +25,7 @@ class DivergenceWatch:
     """Remembers, on the device, the first step at which each loss was not finite.
 
     On the CPU it looks at every step. On a GPU a look is a synchronisation, so there :meth:`check` is called where the
-    host waits for the device anyway, and still names the very step.
+    host waits for the device anyway, and still names the step that it saw first: of iterations in a graph, the last.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -9,21 +9,22 @@ from typing import Any
 
 import torch
 
-from gantool.checkpoint import checkpoint_steps, clear_partial_checkpoints, find_checkpoint
+from gantool.checkpoint import clear_partial_checkpoints, drop_checkpoints_after, find_checkpoint
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
 from gantool.plotting import sheet
-from gantool.replicas import join_replicas
+from gantool.replicas import create_replicas
 from gantool.runs import DataFacts, Run, create_run
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health
 from gantool.training.loop import total_steps, train
 from gantool.training.metrics import read_distinct_samples, truncate_records
+from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
-from gantool.training.state import TrainingState, build_state
+from gantool.training.state import TrainingState, build_states
 from gantool.training.step import Step, build_step
 from gantool.training.trainee import Observer, Trainee
 
@@ -62,6 +63,7 @@ class Outcome:
             "alarms": self.run.alarms(),
             "metrics": str(self.run.metrics),
             "samples": str(self.run.samples),
+            "reason": str(self.failure) if self.failure else None,
         }
 
 
@@ -80,12 +82,13 @@ def start_runs(
 
     One that diverges is left behind by the others; Diverged is raised where all do.
     """
-    states = [build_state(config, dataset, device) for config in configs]
+    states = build_states(configs, dataset, device)
     step = build_step(states, configs[0].training)
     environment = describe_environment(device)
-    runs = [create_run(runs_dir, config, dataset, environment) for config in configs]
-    if len(runs) > 1:
-        join_replicas(runs)
+    if len(configs) == 1:
+        runs = [create_run(runs_dir, configs[0], dataset, environment)]
+    else:
+        runs = create_replicas(runs_dir, configs, dataset, environment)
     return _play(runs, states, step, dataset, observe)
 
 
@@ -115,12 +118,15 @@ def resume_runs(
     steps: int | None = None,
     epochs: int | None = None,
 ) -> list[Outcome]:
-    """As :func:`resume_run`, for replicas: from the newest checkpoint that all of them have."""
+    """As :func:`resume_run`, for replicas: from the newest checkpoint that all of them have.
+
+    Raises UsageError, too, where they are no longer of one length or lie farther apart than a kill leaves them.
+    """
     for run in runs:
         _require_resumable(run, dataset)
     runs = [replace(run, config=with_length(run.config, steps, epochs)) for run in runs]
-    start = _common_step(runs)
-    states = [build_state(run.config, dataset, device) for run in runs]
+    states = build_states([run.config for run in runs], dataset, device)
+    start = common_step(runs, states)
     for run, state in zip(runs, states, strict=True):
         state.restore(find_checkpoint(run.checkpoints, start))
     total = total_steps(runs[0].config.training, states[0])
@@ -134,6 +140,7 @@ def resume_runs(
     for run, state in zip(runs, states, strict=True):
         run.write_config()
         clear_partial_checkpoints(run.checkpoints)
+        drop_checkpoints_after(run.checkpoints, state.step)
         seconds.append(truncate_records(run.metrics, state.step, run.config.training.log_every))
     return _play(runs, states, step, dataset, observe, seconds)
 
@@ -143,17 +150,6 @@ def _require_resumable(run: Run, dataset: Dataset) -> None:
         raise UsageError(f"The run {run.path} is being trained by process {status['process']}; stop that one first.")
     if DataFacts.of(dataset).fingerprint != run.data.fingerprint:
         raise UsageError(f"The run {run.path} was trained on other rows than those at {dataset.source}.")
-
-
-def _common_step(runs: Sequence[Run]) -> int | None:
-    """The newest step of which every run has a checkpoint; None, the newest there is, for one run."""
-    if len(runs) == 1:
-        return None
-    common = set.intersection(*(set(checkpoint_steps(run.checkpoints)) for run in runs))
-    if not common:
-        paths = ", ".join(str(run.path) for run in runs)
-        raise UsageError(f"There is no step of which all replicas have a checkpoint ({paths}); resume them one by one.")
-    return max(common)
 
 
 def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> RunConfig:
@@ -174,9 +170,10 @@ def _play(
     seconds_before: Sequence[float] | None = None,
 ) -> list[Outcome]:
     total = total_steps(runs[0].config.training, states[0])
-    for run, state in zip(runs, states, strict=True):
-        run.write_status("running", state.step, total)
     with stop_on_signal() as stop:
+        observers = [observe(run, total) for run in runs]
+        for run, state in zip(runs, states, strict=True):
+            run.write_status("running", state.step, total)
         try:
             trainees = [
                 Trainee(
@@ -184,11 +181,13 @@ def _play(
                     state,
                     total,
                     _sheet_drawer(run, state, dataset),
-                    observe(run, total),
+                    observer,
                     _health(run, state, dataset),
                     seconds,
                 )
-                for run, state, seconds in zip(runs, states, seconds_before or [0.0] * len(runs), strict=True)
+                for run, state, observer, seconds in zip(
+                    runs, states, observers, seconds_before or [0.0] * len(runs), strict=True
+                )
             ]
         except GantoolError as error:
             for run, state in zip(runs, states, strict=True):

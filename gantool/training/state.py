@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,15 +113,21 @@ def _restore_random_states(rng: torch.Generator, states: dict[str, torch.Tensor]
 
 
 def build_state(
-    config: RunConfig, dataset: Dataset, device: torch.device, dtype: torch.dtype = torch.float32
+    config: RunConfig,
+    dataset: Dataset,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    beside: TrainingState | None = None,
 ) -> TrainingState:
-    """Draws both networks from the run's seed and sets up the game at step 0.
+    """Draws both networks from the run's seed and sets up the game at step 0; rows on the device are shared with the
+    state `beside` it, if any.
 
     The networks are drawn on the CPU and then moved, so that every device starts from the same weights.
     Raises UsageError where configuration and data do not fit.
     """
     training = config.training
-    batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype)
+    stream = beside.batches if beside else None
+    batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype, beside=stream)
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights)
     discriminator = build_discriminator(config.discriminator, dataset.dimension, weights)
@@ -137,6 +144,14 @@ def build_state(
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
     return TrainingState(game, batches, average=average)
+
+
+def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.device) -> list[TrainingState]:
+    """A state for each configuration, as :func:`build_state` makes it; they share the training rows on the device."""
+    states: list[TrainingState] = []
+    for config in configs:
+        states.append(build_state(config, dataset, device, beside=states[0] if states else None))
+    return states
 
 
 def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:

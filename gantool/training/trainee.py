@@ -47,7 +47,8 @@ class Intervals:
 class Trainee:
     """Takes in the iterations that its run has made, and writes what is due.
 
-    A run that cannot go on, since a loss or a weight is not finite, is recorded as failed and takes in nothing more;
+    A run that cannot go on, since a loss or a weight is not finite or its directory cannot be written, is recorded as
+    failed and takes in nothing more;
     `failure` says why. Its last checkpoint is then a good one, since a state is checked before it is saved.
     """
 
@@ -85,7 +86,7 @@ class Trainee:
                 self.observer.on_samples(step, self.draw_sheet(step))
             if step % self.intervals.checkpoint == 0:
                 self._save()
-        except GantoolError as error:
+        except (GantoolError, OSError) as error:
             self._fail(error)
 
     def stop(self) -> None:
@@ -95,10 +96,10 @@ class Trainee:
         try:
             if self._saved_step < self.state.step:
                 self._save()
-        except GantoolError as error:
+            ended = "finished" if self.state.step >= self.total else "stopped"
+            self.run.write_status(ended, self.state.step, self.total)
+        except (GantoolError, OSError) as error:
             self._fail(error)
-            return
-        self.run.write_status("finished" if self.state.step >= self.total else "stopped", self.state.step, self.total)
 
     def _log(self, iteration: Iteration, rates: Rates, epoch: int) -> None:
         step, training = self.state.step, self.run.config.training
@@ -122,6 +123,13 @@ class Trainee:
         self.run.write_status("running", self.state.step, self.total)
         self.observer.on_checkpoint(self.state.step, path)
 
-    def _fail(self, error: GantoolError) -> None:
-        self.failure = error
-        self.run.write_status("failed", self.state.step, self.total, str(error))
+    def _fail(self, error: GantoolError | OSError) -> None:
+        if isinstance(error, GantoolError):
+            self.failure = error
+        else:
+            why = error.strerror or str(error)
+            said = f"The run directory {self.run.path} cannot be written at step {self.state.step:,}: {why}."
+            self.failure = GantoolError(said)
+            self.failure.__cause__ = error
+        if self.run.path.is_dir():
+            self.run.write_status("failed", self.state.step, self.total, str(self.failure))

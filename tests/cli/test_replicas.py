@@ -65,6 +65,22 @@ def test_they_go_on_together(tmp_path: Path) -> None:
     assert "2 replicas at once" in json.loads(result.stdout)["replicas"][0]["step_impl"]
 
 
+def test_what_is_left_of_them_goes_on_and_says_how(tmp_path: Path) -> None:
+    assert call(*TRAIN, tmp_path, "--replicas", 3, "--tensorboard").exit_code == 0
+    runs = [open_run(tmp_path / name) for name in ("0001-digits-seed5", "0002-digits-seed6", "0003-digits-seed7")]
+    assert all(any((run.path / "tensorboard").iterdir()) for run in runs)
+    for run in runs[:2]:
+        run.write_status("failed", 20, 20, "Training diverged.")
+    options = ("train", "--resume", 2, "--steps", 40, "--out", tmp_path, "--replicas", 3)
+    shown = call(*options, "--dry-run")
+    assert "0002-digits-seed6 has failed and is left out." in shown.stderr
+    result = call(*options, "--json")
+    assert [answer["run"] for answer in json.loads(result.stdout)["replicas"]] == [str(runs[2].path)]
+    assert f"Next: gantool eval parzen {runs[2].path} --replicas." in result.stderr
+    runs[2].write_status("failed", 40, 40, "Training diverged.")
+    assert call(*options).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -84,7 +100,7 @@ def test_what_is_refused(arguments: tuple[str, ...], sentence: str, folder: Path
 
 def test_a_dry_run_names_the_seeds(tmp_path: Path) -> None:
     result = call(*TRAIN, tmp_path / "runs", "--replicas", 4, "--dry-run")
-    assert "replicas       4, seeds 5 to 8" in result.stderr
+    assert "replicas       4, seeds 5, 6, 7, 8" in result.stderr
     assert not (tmp_path / "runs").exists()
 
 

@@ -16,8 +16,9 @@ from gantool.data.dataset import Dataset
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.replicas import replica_configs
 from gantool.runs import Run
+from gantool.training.algorithm import Iteration
 from gantool.training.captured import ITERATIONS, CapturedGame
-from gantool.training.fused import FUSED_ORDERS
+from gantool.training.fused import FUSED_ORDERS, FusedGame
 from gantool.training.metrics import Record
 from gantool.training.schedules import rates_at
 from gantool.training.session import resume_run, start_run
@@ -74,6 +75,28 @@ def test_graphs_play_what_the_fused_step_plays(order: str, precision: str, count
     for mine, theirs in zip(graphs, one_by_one, strict=True):
         assert torch.equal(mine.game.rng.get_state(), theirs.game.rng.get_state())
         assert torch.equal(weights(mine), weights(theirs))
+
+
+def test_a_capture_that_is_refused_leaves_training_whole(digits: Dataset) -> None:
+    config = configured("simultaneous")
+    order = FUSED_ORDERS["simultaneous"]
+
+    def waits_for_the_host(fused: FusedGame, step: int, rates: Tensor) -> Iteration:
+        seen = order(fused, step, rates)
+        seen.discriminator_loss.item()
+        return seen
+
+    refused, plain = (build_state(config, digits, CUDA) for _ in range(2))
+    games = CapturedGame([refused], waits_for_the_host, torch.float32), CapturedGame([plain], order, torch.float32)
+    games[1].refused = "this one plays iteration by iteration"
+    for first in range(0, 3 * ITERATIONS, ITERATIONS):
+        rates = [rates_at(config.optimizer, t, 1) for t in range(first, first + ITERATIONS)]
+        for game in games:
+            game.play(first, rates)
+    assert games[0].captured is None
+    assert games[0].describe().startswith("no CUDA graph: ")
+    assert torch.equal(refused.game.rng.get_state(), plain.game.rng.get_state())
+    assert torch.equal(weights(refused), weights(plain))
 
 
 def test_one_step_on_the_gpu_is_that_of_the_cpu_given_the_same_draws(digits: Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +22,6 @@ from gantool.errors import UsageError
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.replicas import find_replicas, replica_configs
 from gantool.runs import Run, open_run
-from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
 from gantool.training.divergence import Diverged
 from gantool.training.fused import FUSED_ORDERS, FusedGame
 from gantool.training.metrics import Record
@@ -169,14 +169,71 @@ def test_killed_replicas_go_on_from_what_all_of_them_have(digits: Dataset, tmp_p
     outcomes = start_runs(configs, digits, CPU, tmp_path, silent)
     final = find_checkpoint(outcomes[1].run.checkpoints)
     expected = (final / "generator.safetensors").read_bytes()
-    for path in (final, *final.parent.glob("step-0000030")):
-        for file in path.iterdir():
-            file.unlink()
-        path.rmdir()
+    shutil.rmtree(final)
     runs = [open_run(outcome.run.path) for outcome in outcomes]
-    assert [run.latest_step() for run in runs] == [40, 20]
+    assert [run.latest_step() for run in runs] == [40, 30]
     resume_runs(runs, digits, CPU, silent)
     assert (final / "generator.safetensors").read_bytes() == expected
+
+
+def test_replicas_that_have_parted_are_not_joined_in_silence(digits: Dataset, tmp_path: Path) -> None:
+    outcomes = start_runs(replica_configs(configured(keep_checkpoints=0), 2), digits, CPU, tmp_path, silent)
+    resume_run(open_run(outcomes[0].run.path), digits, CPU, silent, steps=60)
+    runs = [open_run(outcome.run.path) for outcome in outcomes]
+    with pytest.raises(UsageError, match=r"no longer of one length in steps \(0001-digits-seed3 60, .* 40\)"):
+        resume_runs(runs, digits, CPU, silent)
+    resume_run(runs[0], digits, CPU, silent, steps=100)
+    with pytest.raises(UsageError, match="seed3 is at step 100, and the newest checkpoint that all have is of step 40"):
+        resume_runs([open_run(run.path) for run in runs], digits, CPU, silent, steps=120)
+    assert [open_run(run.path).latest_step() for run in runs] == [100, 40], "nothing was thrown away"
+
+
+def test_a_display_that_fails_leaves_the_runs_as_they_were(digits: Dataset, tmp_path: Path) -> None:
+    outcomes = start_runs(replica_configs(configured(), 2), digits, CPU, tmp_path, silent)
+
+    def broken(run: Run, total: int) -> Silent:
+        raise UsageError("no such display")
+
+    runs = [open_run(outcome.run.path) for outcome in outcomes]
+    with pytest.raises(UsageError, match="no such display"):
+        resume_runs(runs, digits, CPU, broken, steps=60)
+    assert [run.status()["state"] for run in runs] == ["finished", "finished"]
+
+
+def test_a_directory_that_is_lost_costs_its_own_replica_alone(digits: Dataset, tmp_path: Path) -> None:
+    class Vandal(Silent):
+        def __init__(self, run: Run) -> None:
+            self.run = run
+
+        def on_record(self, record: Record) -> None:
+            if record.step == 10:
+                shutil.rmtree(self.run.path)
+
+    def watch(run: Run, total: int) -> Silent:
+        return Vandal(run) if run.config.training.seed == 4 else Silent()
+
+    outcomes = start_runs(replica_configs(configured(), 3), digits, CPU, tmp_path, watch)
+    assert [outcome.state for outcome in outcomes] == ["finished", "failed", "finished"]
+    assert "0002-digits-seed4 cannot be written at step 20" in str(outcomes[1].failure)
+    assert [open_run(outcomes[i].run.path).latest_step() for i in (0, 2)] == [40, 40]
+    with pytest.raises(UsageError, match="0002-digits-seed4 is gone; name the others one by one"):
+        find_replicas(outcomes[0].run)
+
+
+def test_directories_are_made_for_all_or_for_none(digits: Dataset, tmp_path: Path) -> None:
+    config = configured(seed=9)
+    config = replace(config, name="n" * (255 - len("0001-" + "-seed9")))  # -seed10 is one character too long
+    with pytest.raises(UsageError, match="cannot be made"):
+        start_runs(replica_configs(config, 2), digits, CPU, tmp_path / "runs", silent)
+    assert [path for path in (tmp_path / "runs").iterdir() if not path.is_symlink()] == []
+
+
+@pytest.mark.parametrize("content", ['{"runs": []}', '{"runs": "abc"}', '{"runs": ["../0001-digits-seed3", "b"]}', "{"])
+def test_a_damaged_list_of_replicas_is_refused(content: str, digits: Dataset, tmp_path: Path) -> None:
+    run = start_runs(replica_configs(configured(steps=10), 2), digits, CPU, tmp_path, silent)[0].run
+    (run.path / "replicas.json").write_text(content)
+    with pytest.raises(UsageError, match="name the runs one by one instead"):
+        find_replicas(run)
 
 
 def test_a_replica_can_go_on_alone(digits: Dataset, tmp_path: Path) -> None:
@@ -218,31 +275,6 @@ def test_bad_numbers_and_strangers_are_refused(digits: Dataset, tmp_path: Path) 
     single = start_run(configured(steps=10), digits, CPU, tmp_path, silent)
     with pytest.raises(UsageError, match="was not trained with --replicas"):
         find_replicas(single.run)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("order", ORDERS)
-def test_iterations_from_fixed_memory_are_the_fused_ones(order: str, count: int, digits: Dataset) -> None:
-    """What a CUDA graph would hold, played without one: by tens, and by fewer where something is due."""
-    configs = [replace(configured(order), training=replace(configured(order).training, seed=s)) for s in range(count)]
-    fused, staged = (states_of(configs, digits, torch.float32) for _ in range(2))
-    play(fused, configs[0], 37)
-    captured = CapturedGame(staged, FUSED_ORDERS[order], torch.float32)
-    played = 0
-    for many in (3, ITERATIONS, ITERATIONS, 4, ITERATIONS):
-        rates = [rates_at(configs[0].optimizer, t, staged[0].epoch_at(t)) for t in range(played, played + many)]
-        assert len(captured.play(played, rates)) == count
-        played += many
-        for state in staged:
-            state.step = played
-    for one, other in zip(fused, staged, strict=True):
-        assert torch.equal(weights(one), weights(other))
-        assert torch.equal(one.game.rng.get_state(), other.game.rng.get_state())
-
-
-def test_why_nothing_is_captured_here(digits: Dataset) -> None:
-    states = states_of([configured()], digits, torch.float32)
-    assert why_not_captured(states) == "no CUDA graph: it trains on the CPU"
 
 
 def test_every_replica_has_a_directory_of_its_own(digits: Dataset, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Iterations from fixed memory, without a graph: the fused step's, to the last bit. (With one: test_cuda.py.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gantool.config import DataConfig, RunConfig
+from gantool.data import load_dataset
+from gantool.data.dataset import Dataset
+from gantool.presets import build_config, preset_text, read_tree
+from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
+from gantool.training.fused import FUSED_ORDERS
+from gantool.training.schedules import rates_at
+from gantool.training.state import TrainingState, build_states
+from gantool.training.step import build_step
+
+CPU = torch.device("cpu")
+ORDERS = ["alternating", "simultaneous", "generator-first"]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset(DataConfig("digits"))
+
+
+def configured(order: str, seed: int) -> RunConfig:
+    config = build_config(read_tree(preset_text("digits"), "digits"))
+    k = 2 if order == "alternating" else 1
+    return replace(config, training=replace(config.training, order=order, k=k, seed=seed))  # type: ignore[arg-type]
+
+
+def weights(state: TrainingState) -> Tensor:
+    players = (state.game.generator, state.game.discriminator)
+    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("order", ORDERS)
+def test_iterations_from_fixed_memory_are_the_fused_ones(order: str, count: int, digits: Dataset) -> None:
+    """What a CUDA graph would hold, played without one: by tens, and by fewer where something is due."""
+    configs = [configured(order, seed) for seed in range(count)]
+    fused, staged = (build_states(configs, digits, CPU) for _ in range(2))
+    step = build_step(fused, configs[0].training)
+    rates = [rates_at(configs[0].optimizer, t, fused[0].epoch_at(t)) for t in range(37)]
+    for t in range(37):
+        step.play(t, [rates[t]])
+    captured = CapturedGame(staged, FUSED_ORDERS[order], torch.float32)
+    played = 0
+    for many in (3, ITERATIONS, ITERATIONS, 4, ITERATIONS):
+        assert len(captured.play(played, rates[played : played + many])) == count
+        played += many
+    for one, other in zip(fused, staged, strict=True):
+        assert torch.equal(weights(one), weights(other))
+        assert torch.equal(one.game.rng.get_state(), other.game.rng.get_state())
+
+
+def test_why_nothing_is_captured_here(digits: Dataset) -> None:
+    states = build_states([configured("simultaneous", 0)], digits, CPU)
+    assert why_not_captured(states) == "no CUDA graph: it trains on the CPU"
