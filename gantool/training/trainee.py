@@ -48,8 +48,8 @@ class Trainee:
     """Takes in the iterations that its run has made, and writes what is due.
 
     A run that cannot go on, since a loss or a weight is not finite or its directory cannot be written, is recorded as
-    failed and takes in nothing more;
-    `failure` says why. Its last checkpoint is then a good one, since a state is checked before it is saved.
+    failed and takes in nothing more; `failure` says why. Its last checkpoint is then a good one, since a state is
+    checked before it is saved.
     """
 
     def __init__(
