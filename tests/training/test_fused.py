@@ -76,7 +76,7 @@ def copy_state(source: TrainingState, target: TrainingState) -> None:
 def test_float32_agrees_to_rounding_over_a_hundred_steps(order: str, digits: Dataset) -> None:
     """Each of a hundred plain steps again as a fused one, from the same weights, velocities and random state.
 
-    Left to themselves the two part for good where rounding decides a near tie between two pieces of a maxout unit, since
+    Left to themselves the two part for good where rounding decides a near tie between pieces of a maxout unit, since
     the game amplifies what follows. Such a step differs by one row's gradient; few can be such.
     """
     configs = [configured(order, step) for step in ("plain", "fused")]
