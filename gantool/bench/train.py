@@ -17,7 +17,7 @@ from gantool.presets import build_config, preset_names, preset_text, read_tree
 from gantool.replicas import replica_configs
 from gantool.training.captured import ITERATIONS
 from gantool.training.schedules import rates_at
-from gantool.training.state import build_state
+from gantool.training.state import build_states
 from gantool.training.step import DTYPES, build_step
 
 IMPLS = ("native", "autograd", "eager", "autocast", "compile", "one-by-one")
@@ -167,7 +167,7 @@ def _own(
     """The tool's own iterations, as the loop calls them; and what they are."""
     training = replace(configs[0].training, step=kind)  # type: ignore[arg-type]  # auto or plain
     optimizer = configs[0].optimizer
-    states = [build_state(config, dataset, device) for config in configs]
+    states = build_states(configs, dataset, device)
     step = build_step(states, training)
     stride = min(step.stride, iterations)
     played = 0

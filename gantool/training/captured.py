@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gantool.training.algorithm import Iteration
 from gantool.training.fused import FusedGame
-from gantool.training.optimizers import Adam, ColumnNormBound
+from gantool.training.optimizers import Adam, inside
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -32,8 +32,7 @@ def why_not_captured(states: Sequence[TrainingState]) -> str:
     if game.rng.device.type != "cuda":
         return "no CUDA graph: it trains on the CPU"
     for player in (game.generator, game.discriminator):
-        optimizer = player.optimizer.inner if isinstance(player.optimizer, ColumnNormBound) else player.optimizer
-        if isinstance(optimizer, Adam):
+        if isinstance(inside(player.optimizer), Adam):
             return "no CUDA graph: Adam takes its rate from the host"
     if not all(state.batches.resident for state in states):
         return "no CUDA graph: the training rows do not fit in half of the device's free memory"

@@ -22,7 +22,7 @@ from gantool.nn import Maxout
 from gantool.ops import native
 from gantool.ops.momentum import momentum_step
 from gantool.training.algorithm import Player
-from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer
+from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer, inside
 from gantool.training.schedules import Rates
 
 
@@ -216,7 +216,7 @@ class FusedNetwork:
 
 def _velocities(optimizer: Optimizer) -> dict[int, Tensor]:
     """Each parameter's velocity by the parameter's id; nothing where another optimizer moves them."""
-    inner = optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
+    inner = inside(optimizer)
     if not isinstance(inner, Momentum):
         return {}
     return dict(zip(map(id, inner.parameters), inner.velocities, strict=True))

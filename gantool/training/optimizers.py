@@ -102,6 +102,11 @@ class ColumnNormBound:
         self.inner.load_state(state)
 
 
+def inside(optimizer: Optimizer) -> Optimizer:
+    """What moves the parameters, without a bound around it."""
+    return optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
+
+
 def build_optimizer(network: torch.nn.Module, config: OptimizerConfig) -> Optimizer:
     """The optimizer that the configuration names, over all of a network's parameters."""
     parameters = list(network.parameters())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from training.watching import Silent
 
 from gantool.checkpoint import find_checkpoint, read_checkpoint
 from gantool.config import DataConfig, RunConfig
@@ -17,18 +18,9 @@ from gantool.errors import UsageError
 from gantool.presets import apply_settings, build_config, preset_text, read_tree
 from gantool.runs import Run
 from gantool.training.average import WeightAverage
-from gantool.training.metrics import Record
 from gantool.training.session import resume_run, start_run
 
 CPU = torch.device("cpu")
-
-
-class Silent:
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
 
 
 @pytest.fixture(scope="module")

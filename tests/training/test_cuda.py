@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from training.watching import silent
 
 from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
@@ -15,11 +16,9 @@ from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.replicas import replica_configs
-from gantool.runs import Run
 from gantool.training.algorithm import Iteration
 from gantool.training.captured import ITERATIONS, CapturedGame
 from gantool.training.fused import FUSED_ORDERS, FusedGame
-from gantool.training.metrics import Record
 from gantool.training.schedules import rates_at
 from gantool.training.session import resume_run, start_run
 from gantool.training.state import TrainingState, build_state
@@ -27,18 +26,6 @@ from gantool.training.step import DTYPES, build_step
 
 pytestmark = pytest.mark.cuda
 CUDA = torch.device("cuda")
-
-
-class Silent:
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
-
-
-def silent(run: Run, total_steps: int) -> Silent:
-    return Silent()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from training.watching import Silent, silent
 
 from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
@@ -34,14 +35,6 @@ CPU = torch.device("cpu")
 ORDERS = ["alternating", "simultaneous", "generator-first"]
 
 
-class Silent:
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
-
-
 class SignalAt(Silent):
     def __init__(self, step: int) -> None:
         self.step = step
@@ -49,10 +42,6 @@ class SignalAt(Silent):
     def on_record(self, record: Record) -> None:
         if record.step == self.step:
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def silent(run: Run, total_steps: int) -> Silent:
-    return Silent()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from training.watching import Silent, silent
 
 from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
@@ -27,14 +28,6 @@ TIMINGS = ("images_per_second", "seconds")
 CPU = torch.device("cpu")
 
 
-class Silent:
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
-
-
 class SignalAt(Silent):
     """Sends this process a signal when a step is logged."""
 
@@ -44,10 +37,6 @@ class SignalAt(Silent):
     def on_record(self, record: Record) -> None:
         if record.step == self.step:
             os.kill(os.getpid(), self.number)
-
-
-def silent(run: Run, total_steps: int) -> Silent:
-    return Silent()
 
 
 def make_config(preset: str, order: str, steps: int, **training: Any) -> RunConfig:
