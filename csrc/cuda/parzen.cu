@@ -15,6 +15,7 @@
 // Compiled for sm_80 and sm_90a without spills: sweep_samples takes 255 registers and 101,184
 // bytes of shared memory, one block a multiprocessor. It has been compiled for those processors and
 // run through the host model; no figure of its speed on a GPU is known.
+#include <cfloat>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -62,7 +63,7 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kCombineThreads, 2) combine(CombineProblem<
     own = ldexp(problem.scale->unit * sigma,
                 problem.scale->exponent - static_cast<int>(problem.query_rows[query].shift));
   }
-  const double rate = 0.5 / (own * own);
+  const double rate = fmin(0.5 / (own * own), DBL_MAX);
   const int64_t split_pitch = (1 + problem.sigma_count) * problem.pitch;
   double least = kLargest<Real>;
   for (int64_t split = 0; split < problem.splits; ++split) {
@@ -79,8 +80,11 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kCombineThreads, 2) combine(CombineProblem<
       static_cast<double>(problem.dimension) * (0.91893853320467274178 + log(sigma));
   double value =
       log(sum) - least * rate - log(static_cast<double>(problem.sample_count)) - log_volume;
-  // A finite query has a finite log-density; one below the least float32 is given as that.
-  if (sum > 0.0 && value < -kLargest<Real>) value = -kLargest<Real>;
+  // A finite query has a finite log-density; one below the least of its type is given as that, and
+  // so is that of a query whose distances are beyond the type.
+  if (sum > 0.0 && (value < -kLargest<Real> || least >= kLargest<Real>)) {
+    value = -kLargest<Real>;
+  }
   problem.log_density[index] = static_cast<Real>(value);
 }
 

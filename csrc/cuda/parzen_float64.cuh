@@ -46,15 +46,18 @@ struct Parzen64Problem {
 
 GANTOOL_DEVICE double keep_nan_minimum(double a, double b) { return a < b || a != a ? a : b; }
 
-// Copies 16 columns of 64 rows; rows and columns past the end become zeros.
+// Copies 16 columns of 64 rows; rows and columns past the end become zeros, and an infinite query
+// becomes NaN: it has no density.
+template <bool kQuery>
 GANTOOL_DEVICE void load_step64(int offset, const double* rows, int64_t first, int64_t count,
                                 int64_t stride, int64_t depth, int64_t dimension) {
   const simt::Shared<double> shared(offset);
   for (int i = simt::thread_index(); i < 64 * tiles::kDepth64; i += kThreads64) {
     const int64_t row = first + i / tiles::kDepth64, column = depth + i % tiles::kDepth64;
     const bool inside = row < count && column < dimension;
-    shared.store(i / tiles::kDepth64 * kPitch64 + i % tiles::kDepth64,
-                 inside ? rows[row * stride + column] : 0.0);
+    double value = inside ? rows[row * stride + column] : 0.0;
+    if (kQuery) value += 0.0 * value;
+    shared.store(i / tiles::kDepth64 * kPitch64 + i % tiles::kDepth64, value);
   }
 }
 
@@ -64,10 +67,10 @@ GANTOOL_DEVICE void distances64(const Parzen64Problem& problem, int64_t query, i
   const int row = simt::thread_index() / kLanes64 * 4, column = simt::thread_index() % kLanes64;
   for (int64_t depth = 0; depth < problem.dimension; depth += tiles::kDepth64) {
     simt::block_barrier();
-    load_step64(0, problem.queries, query, problem.query_count, problem.query_stride, depth,
-                problem.dimension);
-    load_step64(kSampleOffset64, problem.samples, sample, problem.sample_count,
-                problem.sample_stride, depth, problem.dimension);
+    load_step64<true>(0, problem.queries, query, problem.query_count, problem.query_stride, depth,
+                      problem.dimension);
+    load_step64<false>(kSampleOffset64, problem.samples, sample, problem.sample_count,
+                       problem.sample_stride, depth, problem.dimension);
     simt::block_barrier();
     for (int k = 0; k < tiles::kDepth64; ++k) {
       double left[4], right[4];
@@ -95,8 +98,9 @@ GANTOOL_DEVICE void absorb_row64(const Parzen64Problem& problem, int row, const 
     least = keep_nan_minimum(least, simt::warp_shuffle_xor(least, mask));
   }
   for (int s = 0; s < problem.sigma_count; ++s) {
-    // Never zero, for the sake of the infinite distances past the last sample.
-    const double rate = fmax(0.5 / (problem.sigmas[s] * problem.sigmas[s]), DBL_MIN);
+    // Never zero, for the sake of the infinite distances past the last sample, nor infinite, for
+    // the sake of a distance of zero.
+    const double rate = fmin(fmax(0.5 / (problem.sigmas[s] * problem.sigmas[s]), DBL_MIN), DBL_MAX);
     double part = 0.0;
     for (const double d : d2) part += exp((least - d) * rate);
     for (int mask = 8; mask > 0; mask /= 2) part += simt::warp_shuffle_xor(part, mask);
@@ -123,7 +127,10 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kThreads64, 1) sweep_samples64(Parzen64Prob
     for (int i = 0; i < 16; ++i) {
       const int64_t sample =
           static_cast<int64_t>(tile) * tiles::kSampleTile64 + lane + kLanes64 * (i % 4);
-      if (sample >= problem.sample_count) d2[i / 4][i % 4] = kOutside64;
+      double& d = d2[i / 4][i % 4];
+      // A square beyond the type's range is merely far: the density stays finite.
+      if (d > DBL_MAX) d = DBL_MAX;
+      if (sample >= problem.sample_count) d = kOutside64;
     }
     for (int i = 0; i < 4; ++i) absorb_row64(problem, row + i, d2[i], least[i]);
   }

@@ -32,7 +32,7 @@ struct ParzenScale {
 };
 
 struct alignas(16) QueryRow {
-  float norm;           // |v|^2 in the row's own unit; NaN or infinite as the row is
+  float norm;           // |v|^2 in the row's own unit; NaN for a row that is not finite
   float sample_factor;  // 2^(-2m)
   float cross;          // -2 2^(E - 2m - a)
   float shift;          // m
