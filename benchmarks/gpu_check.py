@@ -122,9 +122,9 @@ def _answer(*command: str) -> str:
 
 
 def _nvcc() -> str | None:
-    """nvcc on the PATH, or where toolkits are installed by default."""
+    """nvcc where CUDA_HOME says or toolkits are installed by default, else on the PATH, where it may be a wrapper."""
     default = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "bin" / "nvcc"
-    return shutil.which("nvcc") or (str(default) if default.is_file() else None)
+    return str(default) if default.is_file() else shutil.which("nvcc")
 
 
 def plan(card: dict[str, str], scratch: Path) -> list[Part]:
@@ -188,7 +188,7 @@ def run(part: Part, end: float, folder: Path, card: dict[str, str]) -> Outcome:
     outcome.state = "stopped" if stopped else "passed" if process.returncode == 0 else "failed"
     text = log.read_text(encoding="utf-8", errors="replace")
     outcome.figures, outcome.message = _read(part, text)
-    if part.name == "build" and outcome.figures:
+    if (part.name == "build" and outcome.figures) or (part.name == "tests" and not outcome.figures.get("passed")):
         outcome.state = "failed"
     if outcome.state != "passed" and not outcome.message:
         outcome.message = _last_line(text)
