@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one bounded command: build, tests, compute-sanitizer, benchmarks.
+"""Everything that needs a GPU, in one bounded command: build, kernels, tests, compute-sanitizer, benchmarks.
 
 make gpu-check                                # or: python benchmarks/gpu_check.py --limit 480 --out benchmarks/results
 
@@ -131,12 +131,18 @@ def plan(card: dict[str, str], scratch: Path) -> list[Part]:
     """The parts in the order of their weight: what comes late is what a short limit leaves out."""
     python = sys.executable
     junit, build = scratch / "tests.xml", ROOT / "gantool" / "_native_build.json"
-    workers = ["-n", str(min(8, os.cpu_count() or 1))] if importlib.util.find_spec("xdist") else []
+    # The machine's own pytest plugins stay out: a warning of theirs would be an error here.
+    parallel = importlib.util.find_spec("xdist") is not None
+    workers = ["-p", "xdist.plugin", "-n", str(min(8, os.cpu_count() or 1))] if parallel else []
     tests = [python, "-m", "pytest", "-m", "cuda", "-q", *workers, f"--junitxml={junit}", "tests/ops", "tests/training"]
-    parts = [Part("build", [python, "-m", "gantool.extensions"], 300, build), Part("tests", tests, 240, junit)]
+    kernels = [python, "-X", "faulthandler", str(SMALL_CASES)]
+    parts = [
+        Part("build", [python, "-m", "gantool.extensions"], 300, build),
+        Part("kernels", kernels, 60),
+        Part("tests", tests, 240, junit),
+    ]
     for tool in ("memcheck", "racecheck"):
-        checker = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", python, str(SMALL_CASES)]
-        parts.append(Part(tool, checker, 120))
+        parts.append(Part(tool, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *kernels], 120))
     ways = {
         "maxout": ["--seconds", "2"],
         "parzen": ["--seconds", "3", *_impls("native", "reference", "eager", "eager_shared")],
@@ -198,6 +204,7 @@ def run(part: Part, end: float, folder: Path, card: dict[str, str]) -> Outcome:
 def _surroundings(card: dict[str, str]) -> dict[str, str]:
     """The environment of every part: this checkout's package, this card's architecture alone, every core for nvcc."""
     found = {**os.environ, "PYTHONUNBUFFERED": "1", "MAX_JOBS": str(os.cpu_count() or 1)}
+    found["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     found["TORCH_CUDA_ARCH_LIST"] = card["compute_cap"]
     found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     if nvcc := _nvcc():
