@@ -144,7 +144,7 @@ def plan(card: dict[str, str], scratch: Path) -> list[Part]:
     for tool in ("memcheck", "racecheck"):
         parts.append(Part(tool, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *kernels], 120))
     ways = {
-        "maxout": ["--seconds", "2"],
+        "maxout": ["--seconds", "2", *_impls("native", "reference", "eager", "gemm")],
         "parzen": ["--seconds", "3", *_impls("native", "reference", "eager", "eager_shared")],
         "train": [
             "--seconds",

@@ -216,11 +216,28 @@ GANTOOL_DEVICE double split_row(const InputRows<Element>& rows, int64_t row, boo
   return squares;
 }
 
+// The largest norm of a sample at a finite distance, in one block.
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
+    find_largest_norm(const SampleRow* rows, int64_t count, ParzenScale* scale) {
+  float largest = 0.0f;
+  for (int64_t row = simt::thread_index(); row < count; row += kPackThreads) {
+    if (is_finite(rows[row].norm)) largest = fmaxf(largest, rows[row].norm);
+  }
+  const simt::Shared<float> shared(0);
+  shared.store(simt::thread_index(), largest);
+  simt::block_barrier();
+  if (simt::thread_index() != 0) return;
+  for (int thread = 1; thread < kPackThreads; ++thread) {
+    largest = fmaxf(largest, shared.load(thread));
+  }
+  scale->largest_norm = largest;
+}
+
 // One warp packs one row of a tile of `height` rows; rows past the last are filled with zeros.
 template <class Element>
 GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
     pack_rows(InputRows<Element> rows, int height, const double* centre, ParzenScale* scale,
-              uint32_t* operand, QueryRow* query_rows, SampleRow* sample_rows) {
+              uint32_t* operand, QueryRow* query_rows, int* marks, SampleRow* sample_rows) {
   const int lane = simt::thread_index() % simt::kWarp;
   const int64_t row = simt::block_index() * kPackWarps + simt::thread_index() / simt::kWarp;
   const double unit = scale->unit;
@@ -258,6 +275,7 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
     const auto factor = static_cast<float>(ldexp(1.0, m < 63 ? -2 * m : -126));
     const auto cross = static_cast<float>(-2.0 * ldexp(1.0, unit_exponent - 2 * m - power));
     query_rows[row] = {norm, factor, cross, static_cast<float>(m)};
+    if (row < rows.count) marks[row] = 0;
   } else {
     if (row >= rows.count) norm = kInfinity;
     sample_rows[row] = {norm, static_cast<float>(ldexp(1.0, unit_exponent - power))};
