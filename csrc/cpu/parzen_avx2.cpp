@@ -16,6 +16,7 @@
 #endif
 
 #include "cpu/parzen_absorb.h"
+#include "cpu/parzen_differences.h"
 #include "cpu/parzen_float_product.h"
 #include "cpu/vector_avx2.h"
 
@@ -29,6 +30,13 @@ static_assert(2 * Product::kSamples + 3 <= 16, "the sums must stay in registers"
 
 void avx2_sweep(const Sweep& sweep) { sweep_tiles<Product, Vector>(sweep); }
 
+struct DifferenceShape {
+  static constexpr int kLanes = 4;
+  typedef double Doubles __attribute__((vector_size(32)));
+  typedef float Floats __attribute__((vector_size(16)));
+  static constexpr int kSamples = 2;
+};
+
 }  // namespace
 
 const ParzenKernel& parzen_avx2_kernel() {
@@ -36,6 +44,12 @@ const ParzenKernel& parzen_avx2_kernel() {
                                       {Operand::Float32, Product::kQueries, sizeof(float), 1},
                                       {Operand::Float32, Product::kSamples, sizeof(float), 1},
                                       avx2_sweep};
+  return kernel;
+}
+
+const DifferenceKernel& parzen_avx2_differences() {
+  static const DifferenceKernel kernel = {Differences<DifferenceShape>::of_floats,
+                                          Differences<DifferenceShape>::of_doubles};
   return kernel;
 }
 

@@ -24,6 +24,7 @@
 #endif
 
 #include "cpu/parzen_absorb.h"
+#include "cpu/parzen_differences.h"
 #include "cpu/parzen_float_product.h"
 #include "cpu/vector_avx512.h"
 
@@ -37,6 +38,13 @@ static_assert(2 * Product::kSamples + 3 <= 32, "the sums must stay in registers"
 
 void avx512_sweep(const Sweep& sweep) { sweep_tiles<Product, Vector>(sweep); }
 
+struct DifferenceShape {
+  static constexpr int kLanes = 8;
+  typedef double Doubles __attribute__((vector_size(64)));
+  typedef float Floats __attribute__((vector_size(32)));
+  static constexpr int kSamples = 4;
+};
+
 }  // namespace
 
 const ParzenKernel& parzen_avx512_kernel() {
@@ -44,6 +52,12 @@ const ParzenKernel& parzen_avx512_kernel() {
                                       {Operand::Float32, Product::kQueries, sizeof(float), 1},
                                       {Operand::Float32, Product::kSamples, sizeof(float), 1},
                                       avx512_sweep};
+  return kernel;
+}
+
+const DifferenceKernel& parzen_avx512_differences() {
+  static const DifferenceKernel kernel = {Differences<DifferenceShape>::of_floats,
+                                          Differences<DifferenceShape>::of_doubles};
   return kernel;
 }
 

@@ -4,6 +4,7 @@
 // Packed: queries [D][8] floats, samples [D][6] floats. 12 vectors hold sums, which fits the 16
 // registers of SSE2; per step of D 56 bytes are read for 96 operations.
 #include "cpu/parzen_absorb.h"
+#include "cpu/parzen_differences.h"
 #include "cpu/parzen_kernel.h"
 #include "cpu/vector_portable.h"
 
@@ -68,6 +69,13 @@ struct PortableProduct {
 
 void portable_sweep(const Sweep& sweep) { sweep_tiles<PortableProduct, PortableVector>(sweep); }
 
+struct DifferenceShape {
+  static constexpr int kLanes = 2;
+  typedef double Doubles __attribute__((vector_size(16)));
+  typedef float Floats __attribute__((vector_size(8)));
+  static constexpr int kSamples = 2;
+};
+
 }  // namespace
 
 const ParzenKernel& parzen_portable_kernel() {
@@ -75,6 +83,12 @@ const ParzenKernel& parzen_portable_kernel() {
                                       {Operand::Float32, kQueryRows, sizeof(float), 1},
                                       {Operand::Float32, kSampleRows, sizeof(float), 1},
                                       portable_sweep};
+  return kernel;
+}
+
+const DifferenceKernel& parzen_portable_differences() {
+  static const DifferenceKernel kernel = {Differences<DifferenceShape>::of_floats,
+                                          Differences<DifferenceShape>::of_doubles};
   return kernel;
 }
 
