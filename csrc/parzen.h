@@ -64,7 +64,7 @@ CpuVariant parzen_cpu_best_variant(bool byte_pixels);
 CpuVariant parzen_log_density_cpu(const ParzenArguments& arguments, CpuVariant variant,
                                   const Threads& threads);
 
-// The same in float64, term by term (no expansion of the square): slow and plain.
+// The same in float64, from differences (no expansion of the square).
 void parzen_log_density_cpu(const ParzenArguments64& arguments, const Threads& threads);
 
 }  // namespace gantool

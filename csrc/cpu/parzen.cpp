@@ -18,9 +18,10 @@
 namespace gantool {
 namespace {
 
-// Outside these the rates 1 / (2 sigma^2) times float32 distances would leave float32.
+// Outside these the rates 1 / (2 sigma^2) times float32 distances would leave float32, or a sample
+// that is too far for float32 would still count.
 constexpr float kSmallestSigma = 1.0e-15F;
-constexpr float kLargestSigma = 1.0e15F;
+constexpr float kLargestSigma = 1.0e13F;
 
 bool is_integer(CpuVariant variant) {
   return variant == CpuVariant::Avx512Vnni || variant == CpuVariant::AmxInt8 ||

@@ -16,6 +16,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <numeric>
 
@@ -44,6 +45,19 @@ Bytes allocate(int64_t bytes) {
 }
 
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The error that a distance may have: 2e-3 (0.2 / sigma)^2 nats at every sigma.
+constexpr double kAllowedError = 1.6e-4;
+
+// |q|^2 + |x|^2 - 2 q.x errs by at most this share of |q|^2 + |x|^2, which is above all that was
+// measured on uniform, normal, log-normal and stroke-like data of 1 to 3,072 columns. The rounding
+// of two bfloat16 terms, 2^-17 of a value, averages out over the columns. Bytes are exact integers.
+double product_error(Operand operand, int64_t dimension) {
+  const double root = std::sqrt(static_cast<double>(dimension));
+  if (operand == Operand::Float32) return 0x1p-24 * (3 + 4 / root);
+  if (operand == Operand::Bfloat16) return 0x1p-24 * (3 + 300 / root);
+  return 0;
+}
 
 // Bandwidths, widest first, in operand units. With every term taken relative to the nearest, the
 // sum is at least 1; M terms below 2^-24 / M each are together below 2^-24, half a unit of the
@@ -87,6 +101,7 @@ class Run {
         panels_(ceil_divide(problem.query_count, kernel.queries.rows)),
         splits_(choose_splits()),
         state_floats_((problem.sigma_count + 1) * kernel.queries.rows),
+        share_(product_error(kernel.queries.operand, problem.dimension)),
         states_(static_cast<size_t>(splits_ * panels_ * state_floats_), 0.0F) {
     for (int64_t unit = 0; unit < splits_ * panels_; ++unit) {
       std::fill_n(state(unit), kernel.queries.rows, kNothingSeen);
@@ -123,18 +138,22 @@ class Run {
 
   float* state(int64_t unit) { return states_.data() + unit * state_floats_; }
 
-  bool pack_chunk(int64_t first, unsigned char* chunk, unsigned char* norms) const {
+  bool pack_chunk(int64_t first, unsigned char* chunk, unsigned char* norms) {
     std::atomic<bool> nan{false};
+    std::mutex joining;
     const int64_t rows = kernel_.samples.rows;
     const int64_t tiles = std::min(chunk_tiles_, ceil_divide(problem_.sample_count - first, rows));
     threads_.run(tiles, 8, [&](int64_t begin, int64_t end) {
+      double largest = 0;
       for (int64_t t = begin; t < end; ++t) {
         if (pack_tile(samples_, first + t * rows, kernel_.samples, encoding_,
                       encoding_.sample_terms, chunk + t * tile_bytes_,
-                      norms + t * rows * int64_t{sizeof(float)})) {
+                      norms + t * rows * int64_t{sizeof(float)}, &largest)) {
           nan.store(true, std::memory_order_relaxed);
         }
       }
+      const std::lock_guard<std::mutex> lock(joining);
+      largest_norm_ = std::max(largest_norm_, largest);
     });
     return nan.load();
   }
@@ -191,12 +210,39 @@ class Run {
     }
   }
 
+  // |q|^2 in operand units, centred; the rounding into terms changes nothing that matters here.
+  double query_norm(int64_t query) const {
+    const float* row = queries_.data + query * queries_.stride;
+    double square = 0;
+    for (int64_t d = 0; d < queries_.dimension; ++d) {
+      const double centre =
+          encoding_.centre.empty() ? 0.0 : encoding_.centre[static_cast<size_t>(d)];
+      const double value = static_cast<double>(row[d]) * encoding_.scale - centre;
+      square += value * value;
+    }
+    return square;
+  }
+
+  // Whether rounding may have moved the distances of a query by more than a density may err.
+  // Samples further than the nearest by 40 nats do not count; the others lie within `reach` of the
+  // centre.
+  bool loses_digits(double norm, double least, double sigma) const {
+    const double scale = encoding_.scale;
+    const double own = sigma * scale;
+    const double span = least + 80 * own * own;
+    const double reach = std::sqrt(norm) + std::sqrt(span);
+    const double error = share_ * (norm + std::min(largest_norm_, reach * reach)) + 0x1p-24 * span;
+    return error > kAllowedError * scale * scale;
+  }
+
   bool finish_query(int64_t query) {
     const double unit = 1.0 / (static_cast<double>(encoding_.scale) * encoding_.scale);
+    const double norm = share_ == 0 ? 0 : query_norm(query);
     for (int64_t s = 0; s < problem_.sigma_count; ++s) {
       const int64_t sigma = bandwidths_.order[static_cast<size_t>(s)];
       const LogSumExp<double> total = joined(query, s);
       if (!(total.minimum < kLargestNorm)) return false;
+      if (loses_digits(norm, total.minimum, problem_.sigmas[sigma])) return false;
       problem_.log_density[sigma * problem_.query_count + query] =
           parzen_finish<float>(total.minimum * unit, total.sum, problem_.sigmas[sigma],
                                problem_.sample_count, problem_.dimension);
@@ -229,7 +275,9 @@ class Run {
   const int64_t panels_;
   const int64_t splits_;
   const int64_t state_floats_;
+  const double share_;
   std::vector<float> states_;
+  double largest_norm_ = 0;  // of the samples
 };
 
 }  // namespace

@@ -11,8 +11,10 @@
 namespace gantool {
 
 struct ParzenOutcome {
-  std::vector<int64_t> far_rows;  // not written: their distances are beyond float32, or not numbers
-  bool nan_sample = false;        // then every log-density is NaN
+  // Rows whose distances are beyond float32, not numbers, or lost too much to cancellation: some of
+  // their log-densities are not written.
+  std::vector<int64_t> far_rows;
+  bool nan_sample = false;  // then every log-density is NaN
 };
 
 // Writes log_density but for the far rows.

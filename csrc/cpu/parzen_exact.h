@@ -1,5 +1,5 @@
-// The Parzen log-density term by term in float64, portable: the float64 operator, and the way out
-// for rows whose squared norm float32 cannot hold.
+// The Parzen log-density from differences in float64: the float64 operator, and the way out for
+// rows whose distances float32 cannot hold, or would lose to cancellation.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@ namespace {
 constexpr int kDepthBlock = 64;
 constexpr int kMaxTerms = 2;
 constexpr int kMaxRows = 64;
+constexpr int kCentreGroups = 8;
 constexpr int64_t kCentreRows = 256;   // enough for a centre; any point near the data serves
 constexpr float kSaneValue = 1.0e15F;  // outliers beyond this must not move the centre
 
@@ -137,13 +138,18 @@ bool write_norm(Operand operand, const RowSums& sums, int row, void* norms) {
 typedef float Four __attribute__((vector_size(16)));
 typedef int32_t FourInts __attribute__((vector_size(16)));
 
-// All ones where a value is not float(k) / scale for a byte k.
+// All ones where a value is not float(k) / scale for a byte k; over 255, one unit in the last place
+// is allowed (over a power of two a division is exact).
 FourInts not_bytes(Four value, float scale) {
   Four scaled = value * scale;
   scaled = scaled > 0.0F ? scaled : Four{};  // a NaN becomes 0, and then differs from itself
   scaled = scaled < 255.0F ? scaled : Four{} + 255.0F;
   const FourInts k = __builtin_convertvector(scaled + 0.5F, FourInts);
-  return __builtin_convertvector(k, Four) / scale != value;
+  const Four exact = __builtin_convertvector(k, Four) / scale;
+  const FourInts apart = (FourInts)exact - (FourInts)value;
+  const FourInts unlike = exact != value;
+  if (scale != 255.0F) return unlike;
+  return unlike & ((apart < -1) | (apart > 1) | (k == 0));
 }
 
 bool byte_over(const float* row, int64_t dimension, float scale) {
@@ -179,18 +185,26 @@ unsigned byte_scales(const Rows& rows, const Threads& threads) {
 
 std::vector<float> choose_centre(const Rows& samples, float scale, bool whole) {
   const auto dimension = static_cast<size_t>(samples.dimension);
-  std::vector<double> sum(dimension, 0.0);
   const int64_t taken = std::min(samples.count, kCentreRows);
+  const auto groups = static_cast<size_t>(std::min<int64_t>(taken, kCentreGroups));
+  std::vector<double> sums(groups * dimension, 0.0);
+  std::vector<double> counts(groups, 0.0);
   for (int64_t r = 0; r < taken; ++r) {
     const float* row = samples.data + (r * samples.count / taken) * samples.stride;
+    const size_t group = static_cast<size_t>(r) % groups;
+    counts[group] += 1;
     for (size_t d = 0; d < dimension; ++d) {
-      if (std::fabs(row[d]) < kSaneValue) sum[d] += row[d];
+      if (std::fabs(row[d]) < kSaneValue) sums[group * dimension + d] += row[d];
     }
   }
   std::vector<float> centre(dimension);
+  double means[kCentreGroups];
   for (size_t d = 0; d < dimension; ++d) {
-    const double mean = scale * sum[d] / static_cast<double>(taken);
-    centre[d] = static_cast<float>(whole ? std::clamp(std::nearbyint(mean), 0.0, 255.0) : mean);
+    for (size_t g = 0; g < groups; ++g) means[g] = sums[g * dimension + d] / counts[g];
+    double* const middle = means + (groups - 1) / 2;
+    std::nth_element(means, middle, means + groups);
+    const double scaled = scale * *middle;
+    centre[d] = static_cast<float>(whole ? std::clamp(std::nearbyint(scaled), 0.0, 255.0) : scaled);
   }
   return centre;
 }
@@ -206,7 +220,8 @@ int64_t packed_tile_bytes(const OperandLayout& layout, int terms, int64_t dimens
 }
 
 bool pack_tile(const Rows& rows, int64_t first, const OperandLayout& layout,
-               const Encoding& encoding, int terms, unsigned char* tile, void* norms) {
+               const Encoding& encoding, int terms, unsigned char* tile, void* norms,
+               double* largest) {
   const int64_t groups = packed_groups(layout, rows.dimension);
   const int64_t group_bytes = layout.group_bytes;
   const int block_groups = kDepthBlock * element_bytes(layout.operand) / layout.group_bytes;
@@ -235,7 +250,9 @@ bool pack_tile(const Rows& rows, int64_t first, const OperandLayout& layout,
   for (int r = 0; r < layout.rows; ++r) {
     if (r >= valid) sums[r].square = is_byte(layout.operand) ? 0 : kLargestNorm;
     nan |= std::isnan(sums[r].square);
-    if (write_norm(layout.operand, sums[r], r, norms) || r >= valid) continue;
+    const bool kept = write_norm(layout.operand, sums[r], r, norms);
+    if (kept && r < valid && largest != nullptr) *largest = std::max(*largest, sums[r].square);
+    if (kept || r >= valid) continue;
     for (int64_t g = 0; g < terms * groups; ++g) {
       std::memset(tile + (g * layout.rows + r) * group_bytes, 0, static_cast<size_t>(group_bytes));
     }

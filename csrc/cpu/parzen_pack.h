@@ -33,12 +33,15 @@ constexpr float kByteScales[] = {255, 1, 16, 256};
 constexpr int64_t kLargestByteDimension = 33025;
 static_assert(255LL * 255 * kLargestByteDimension <= INT32_MAX, "byte distances fit in int32");
 
-// Bit i is set when every value is exactly a byte over kByteScales[i].
+// Bit i is set when every value is a byte over kByteScales[i]: exactly, but over 255 within one
+// unit in the last place, since a GPU that divides by multiplying makes such values.
 unsigned byte_scales(const Rows& rows, const Threads& threads);
 
 // A point near the middle of the samples, in operand units: subtracting it from both sides keeps
-// |q|^2 + |x|^2 - 2 q.x from cancelling when the data sit far from the origin. `whole` rounds it to
-// a byte, so that byte pixels stay integers of at most 8 bits.
+// |q|^2 + |x|^2 - 2 q.x from cancelling when the data sit far from the origin. It is, column by
+// column, the lower median of the means of eight groups of rows: a few samples that lie absurdly
+// far out cannot drag it away from the rest. `whole` rounds it to a byte, so that byte pixels stay
+// integers of at most 8 bits.
 std::vector<float> choose_centre(const Rows& samples, float scale, bool whole);
 
 // Groups of one row, padding included.
@@ -47,8 +50,10 @@ int64_t packed_tile_bytes(const OperandLayout& layout, int terms, int64_t dimens
 
 // Packs the tile of rows [first, first + layout.rows); rows past the end become zeros. norms:
 // layout.rows values, float or int32 as the operand is. A row whose norm reaches kLargestNorm, and
-// padding, become zeros with an infinite norm. Returns whether a row holds a NaN.
+// padding, become zeros with an infinite norm. Returns whether a row holds a NaN. `largest`, where
+// given, is raised to the largest norm of a row that is kept.
 bool pack_tile(const Rows& rows, int64_t first, const OperandLayout& layout,
-               const Encoding& encoding, int terms, unsigned char* tile, void* norms);
+               const Encoding& encoding, int terms, unsigned char* tile, void* norms,
+               double* largest = nullptr);
 
 }  // namespace gantool
