@@ -45,10 +45,11 @@ def check_same(op: str, name: str, tensor: Tensor, like_name: str, like: Tensor,
 def check_positive(op: str, name: str, tensor: Tensor) -> None:
     """Raises UsageError unless every value is positive and finite.
 
-    Reading values stops a GPU's stream, so only CPU tensors are read, and none while torch.compile traces.
-    On a GPU a bandwidth that is not positive makes its own row of the result NaN.
+    Reading values stops a GPU's stream, so only CPU tensors are read, and none while torch.compile traces or torch.func
+    transforms: the kernel then meets the values. On a GPU a bandwidth that is not positive makes its own row of the
+    result NaN.
     """
-    if tensor.device.type != "cpu" or torch.compiler.is_compiling():
+    if tensor.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return
     good = (tensor > 0) & tensor.isfinite()
     if not bool(good.all()):

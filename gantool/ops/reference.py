@@ -133,7 +133,6 @@ def _drop_negligible(kernel: Tensor) -> Tensor:
     return torch.threshold_(kernel, torch.finfo(kernel.dtype).tiny * 1e5, 0.0)
 
 
-@torch.library.custom_op("gantool::parzen_log_density_reference", mutates_args=())
 def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
     """Log-density of each query under a Gaussian Parzen window on the samples, for every bandwidth.
 
@@ -173,10 +172,13 @@ def parzen_fake(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
     return queries.new_empty(sigmas.shape[0], queries.shape[0], dtype=compute_dtype(queries.dtype))
 
 
-parzen_log_density.register_fake(parzen_fake)
+torch.library.define(
+    "gantool::parzen_log_density_reference", "(Tensor queries, Tensor samples, Tensor sigmas) -> Tensor"
+)
+torch.library.impl("gantool::parzen_log_density_reference", "default", parzen_log_density)
+torch.library.register_fake("gantool::parzen_log_density_reference", parzen_fake)
 
 
-@torch.library.custom_op("gantool::parzen_backward", mutates_args=())
 def parzen_backward(
     grad: Tensor,
     queries: Tensor,
@@ -241,8 +243,7 @@ def _pull_weights(distances: _Distances, query: _Rows, rates: list[Tensor], grad
     return weights
 
 
-@parzen_backward.register_fake
-def _(
+def _parzen_backward_fake(
     grad: Tensor,
     queries: Tensor,
     samples: Tensor,
@@ -256,3 +257,12 @@ def _(
         samples.new_empty(samples.shape if need_samples else (0,)),
         sigmas.new_empty(sigmas.shape if need_sigmas else (0,)),
     )
+
+
+torch.library.define(
+    "gantool::parzen_backward",
+    "(Tensor grad, Tensor queries, Tensor samples, Tensor sigmas, bool need_queries, bool need_samples, "
+    "bool need_sigmas) -> (Tensor, Tensor, Tensor)",
+)
+torch.library.impl("gantool::parzen_backward", "default", parzen_backward)
+torch.library.register_fake("gantool::parzen_backward", _parzen_backward_fake)
