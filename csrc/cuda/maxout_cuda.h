@@ -32,7 +32,7 @@ struct MaxoutCudaForward {
 
 struct MaxoutCudaBackward {
   const void* grad_out;   // [B, U], contiguous
-  const uint8_t* winner;  // [B, U], as the forward pass left it
+  const uint8_t* winner;  // [B, U]; one beyond the pieces stands for no piece
   const void* x;          // [B, I], row stride x_stride; read only for grad_weight
   const void* weight;     // [U, P, I], contiguous; read only for grad_x
   void* grad_x;           // [B, I], contiguous, or null when not wanted

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import TransformType
 from torch.autograd import forward_ad
 
-_LIBRARY: Final = torch.library.Library("gantool", "IMPL")
+_LIBRARY: Final[Any] = torch.library.Library("gantool", "IMPL")  # type: ignore[no-untyped-call]
 _FUNCTION_TRANSFORMS: Final = "FuncTorchDynamicLayerFrontMode"  # the layer that torch.func enters first
 
 

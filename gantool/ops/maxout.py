@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gantool.ops import native, reference
-from gantool.ops.checks import check_float, check_nonempty, check_same, check_shape
+from gantool.ops.checks import check_float, check_nonempty, check_same, check_shape, check_tensor
 from gantool.ops.dispatch import autocast, below_autograd, connect
 from gantool.ops.selection import Impl, use_native
 
@@ -17,14 +17,20 @@ def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> T
     """Maxout units (Goodfellow et al. 2013): `max_p (x · weight[u, p] + bias[u, p])`.
 
     x is [B, I], weight [U, P, I], bias [U, P], all of one type and on one device; the result is [B, U] of
-    that type. A tie goes to the lowest piece; a NaN piece makes its unit NaN. Differentiable in all three.
-    Under autocast the three are cast first, as for torch's own linear layer.
+    that type. A tie goes to the lowest piece; a NaN piece makes its unit NaN. Under autocast the three are cast
+    first, as for torch's own linear layer.
+
+    Differentiable in all three, any number of times, in reverse and forward mode and under torch.func; where pieces
+    tie, the lowest one's derivative counts. torch.vmap runs all layers of a leading axis, on x, weight and bias or any
+    of them, as one batched product.
 
     `impl` is "auto" (the compiled kernel where there is one), "native" or "reference". The kernel takes
     float32, bfloat16 and float16 and adds in float32; float64 is the reference's.
 
     Raises UsageError where a shape, type or device does not fit, or a forced "native" cannot run.
     """
+    for name, value in (("x", x), ("weight", weight), ("bias", bias)):
+        check_tensor("maxout", name, value)
     if torch.is_autocast_enabled(x.device.type):
         x, weight, bias = _lowered(x, weight, bias)
     _check(x, weight, bias)
@@ -51,6 +57,7 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor) -> None:
 
 
 def _forward_fake(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    _check(x, weight, bias)
     shape = (x.shape[0], weight.shape[0])
     return x.new_empty(shape), x.new_empty(shape, dtype=torch.uint8)
 
@@ -79,7 +86,7 @@ def _plain_forward(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Ten
     """The forward pass in plain torch: x [B, I] or [R, B, I], the others likewise."""
     rows, columns, offsets = (t if x.ndim == 3 else t[None] for t in (x, weight.flatten(-3, -2).mT, bias.flatten(-2)))
     product = torch.baddbmm(offsets[:, None], rows, columns)
-    best = product.unflatten(2, bias.shape[-2:]).max(dim=3)
+    best = product.view(*product.shape[:2], *bias.shape[-2:]).max(dim=3)
     output, winner = best.values, best.indices.to(torch.uint8)
     return (output, winner) if x.ndim == 3 else (output[0], winner[0])
 
@@ -89,11 +96,12 @@ def _plain_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The backward pass in plain torch, of one layer or of R."""
     scattered = _scatter(grad, _won(winner, weight.shape[-2]))
+    of_weight, of_bias = scattered.mT @ x, scattered.sum(dim=-2)
     none = x.new_zeros(*x.shape[:-2], 0)
     return (
         scattered @ weight.flatten(-3, -2) if need_x else none,
-        (scattered.mT @ x).unflatten(-2, weight.shape[-3:-1]) if need_weight else none,
-        scattered.sum(dim=-2).unflatten(-1, weight.shape[-3:-1]) if need_bias else none,
+        of_weight.view(*of_weight.shape[:-2], *weight.shape[-3:]) if need_weight else none,
+        of_bias.view(*of_bias.shape[:-1], *weight.shape[-3:-1]) if need_bias else none,
     )
 
 
@@ -103,11 +111,11 @@ def _response(
     """How the outputs [B, U] move as x, weight and bias do, the winners standing: None for one that does not."""
     change = x.new_zeros(won.shape[1] * won.shape[2])
     if d_x is not None:
-        change = change + d_x @ weight.flatten(0, 1).T
+        change = change + d_x @ _matrix(weight).T
     if d_weight is not None:
-        change = change + x @ d_weight.flatten(0, 1).T
+        change = change + x @ _matrix(d_weight).T
     if d_bias is not None:
-        change = change + d_bias.flatten()
+        change = change + d_bias.reshape(-1)
     return torch.where(won, change.expand(len(won), -1).view(won.shape), 0.0).sum(dim=2)
 
 
@@ -115,9 +123,14 @@ def _crossed(
     scattered: Tensor, d_x: Tensor | None, d_weight: Tensor | None, shape: torch.Size
 ) -> tuple[Tensor | None, Tensor | None]:
     """How the gradients of x and of weight, of that shape, move as weight and x do: each is linear in the other."""
-    of_x = None if d_weight is None else scattered @ d_weight.flatten(0, 1)
+    of_x = None if d_weight is None else scattered @ _matrix(d_weight)
     of_weight = None if d_x is None else (scattered.T @ d_x).view(shape)
     return of_x, of_weight
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """[U, P, I] → [U·P, I]; reshape, not flatten, which torch.autograd.functional's own vmap does not know."""
+    return weight.reshape(weight.shape[0] * weight.shape[1], weight.shape[2])
 
 
 class _Forward(torch.autograd.Function):
@@ -197,8 +210,8 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, _: None, d_grad: Tensor | None, __: None, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         grad, winner, x, weight = ctx.saved_tensors
-        crossed = _crossed(_scatter(grad, _won(winner, weight.shape[1])), *tangents[:2], weight.shape)
-        moved = list((*crossed, None))
+        d_x, d_weight = tangents[:2]
+        moved = [*_crossed(_scatter(grad, _won(winner, weight.shape[1])), d_x, d_weight, weight.shape), None]
         if d_grad is not None:
             own = ctx.op(d_grad, winner, x, weight, *ctx.wanted)
             moved = [a if b is None else a + b for a, b in zip(own, moved, strict=True)]
@@ -208,8 +221,8 @@ class _Backward(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple[int | None, ...], op: Any, *arguments: Any) -> tuple[Any, Any]:
         """The gradients of R layers, each kind as one batched product."""
         tensors = _replicas_first(in_dims[1:5], arguments[:4])
-        batched = (t if t.ndim == n else t[None] for t, n in zip(tensors, (3, 3, 3, 4), strict=True))
-        grads = _plain_backward(*batched, *arguments[4:])
+        grad, winner, x, weight = (t if t.ndim == n else t[None] for t, n in zip(tensors, (3, 3, 3, 4), strict=True))
+        grads = _plain_backward(grad, winner, x, weight, *arguments[4:])
         return tuple(g.expand(info.batch_size, *g.shape[1:]) for g in grads), (0, 0, 0)
 
 

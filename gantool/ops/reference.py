@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gantool.ops.checks import check_parzen, check_same, check_shape
+
 # Elements in one distance tile: 4 MB of float32 on a CPU, where the tile should stay in the cache; 32 MB
 # on an accelerator, where a small tile would leave it idle. A few such tiles live at once.
 _CPU_TILE_ELEMENTS = 1 << 20
@@ -142,6 +144,7 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
     The least squared distance seen so far is the reference point of every bandwidth's sum, because exp is
     monotone: its own term is exp(0) = 1, so no sum underflows and a far query stays finite.
     """
+    check_parzen(queries, samples, sigmas)
     distances = _Distances(queries, samples)
     rates = _inverse_bandwidth(sigmas, distances.dtype)
     normaliser = _normaliser(sigmas, samples.shape[0], samples.shape[1])
@@ -197,6 +200,9 @@ def parzen_backward(
     share one weight tile, so that S of them cost as many products as one. A gradient that is not needed
     comes back with no elements.
     """
+    check_parzen(queries, samples, sigmas)
+    check_shape("parzen_backward", "grad", grad, "[S, N]", (sigmas.shape[0], queries.shape[0]))
+    check_same("parzen_backward", "grad", grad, "queries", queries, dtype=False)
     distances = _Distances(queries, samples)
     rates = _inverse_bandwidth(sigmas, distances.dtype)
     grad_queries = queries.new_zeros(queries.shape if need_queries else (0,))
