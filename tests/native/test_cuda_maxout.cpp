@@ -163,3 +163,34 @@ TEST_CASE("shapes without meaning are refused") {
   shape.element = CudaElement::kFloat64;
   refused();
 }
+
+TEST_CASE_TEMPLATE("a winner beyond the pieces stands for no piece", Element, float,
+                   gantool::Float16Bits, gantool::BFloat16Bits) {
+  std::mt19937 random(3);
+  std::uniform_int_distribution<int> any(0, 255);
+  for (const Shape& shape : {Shape{5, 7, 3, 2}, {3, 40, 9, 5, 8}, {2, 9, 1, 200}, {130, 8, 2, 3}}) {
+    Layer<Element> wild(shape, 5), tamed(shape, 5);
+    for (uint8_t& winner : wild.winner) winner = static_cast<uint8_t>(any(random));
+    // The same sums by the rules that are tested elsewhere: no gradient at all where none won.
+    tamed.winner = wild.winner;
+    for (int64_t i = 0; i < shape.batch * shape.units; ++i) {
+      uint8_t& winner = tamed.winner[static_cast<std::size_t>(i)];
+      if (winner < shape.pieces) continue;
+      winner = 0;
+      tamed.grad_out.at(i) = element<Element>(0.0);
+    }
+    wild.backward();
+    tamed.backward();
+    CHECK(backward_failures(tamed) == 0);
+    const auto same = [](auto& one, auto& other) {
+      const auto count = static_cast<int64_t>(one.storage.size() - one.begin);
+      for (int64_t i = 0; i < count; ++i) {
+        if (number(one.at(i)) != number(other.at(i))) return false;
+      }
+      return true;
+    };
+    CHECK(same(wild.grad_x, tamed.grad_x));
+    CHECK(same(wild.grad_weight, tamed.grad_weight));
+    CHECK(same(wild.grad_bias, tamed.grad_bias));
+  }
+}
