@@ -31,7 +31,8 @@ def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> T
     """
     for name, value in (("x", x), ("weight", weight), ("bias", bias)):
         check_tensor("maxout", name, value)
-    if torch.is_autocast_enabled(x.device.type):
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         x, weight, bias = _lowered(x, weight, bias)
     _check(x, weight, bias)
     if not use_native("maxout", (x, weight, bias), impl):

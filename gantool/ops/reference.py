@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gantool.ops.checks import check_parzen, check_same, check_shape
+from gantool.ops.checks import check_float, check_parzen, check_same, check_shape
 
 # Elements in one distance tile: 4 MB of float32 on a CPU, where the tile should stay in the cache; 32 MB
 # on an accelerator, where a small tile would leave it idle. A few such tiles live at once.
@@ -201,6 +201,7 @@ def parzen_backward(
     comes back with no elements.
     """
     check_parzen(queries, samples, sigmas)
+    check_float("parzen_backward", "grad", grad)
     check_shape("parzen_backward", "grad", grad, "[S, N]", (sigmas.shape[0], queries.shape[0]))
     check_same("parzen_backward", "grad", grad, "queries", queries, dtype=False)
     distances = _Distances(queries, samples)
