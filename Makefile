@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: install demo test lint bench native-check torture clean
+.PHONY: install demo test lint bench native-check torture gpu-check clean
 
 install: $(INSTALLED)
 
@@ -46,6 +46,12 @@ native-check:
 # Long: training killed at random moments and resumed.
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+# All that needs a GPU, on a machine that may have no network: nothing is installed, and PYTHON must have torch.
+OUT ?= benchmarks/results
+LIMIT ?= 480
+gpu-check:
+	$(PYTHON) benchmarks/gpu_check.py --out $(OUT) --limit $(LIMIT)
 
 clean:
 	rm -rf build dist $(VENV) *.egg-info gantool/*.so

@@ -9,7 +9,6 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -38,12 +37,21 @@ inline std::string describe_type(ScalarType type) {
   }
 }
 
+// No stream: where the process has loaded another C++ library than the compiler's, one may crash.
 inline std::string describe_shape(const Tensor& tensor) {
-  std::ostringstream text;
-  text << '[';
-  for (int64_t i = 0; i < tensor.dim(); ++i) text << (i == 0 ? "" : ", ") << tensor.size(i);
-  text << ']';
-  return text.str();
+  std::string text = "[";
+  for (int64_t i = 0; i < tensor.dim(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(tensor.size(i));
+  }
+  return text + ']';
+}
+
+inline bool same_shape(const Tensor& tensor, const Tensor& other) {
+  if (tensor.dim() != other.dim()) return false;
+  for (int64_t i = 0; i < tensor.dim(); ++i) {
+    if (tensor.size(i) != other.size(i)) return false;
+  }
+  return true;
 }
 
 // An operator's arguments, checked one by one.
@@ -97,7 +105,7 @@ class Door {
   // The shape and the device of another argument.
   const Door& like(const char* name, const Tensor& tensor, const char* like_name,
                    const Tensor& other) const {
-    if (describe_shape(tensor) != describe_shape(other)) {
+    if (!same_shape(tensor, other)) {
       fail(name, std::string("of the shape of ") + like_name + ", " + describe_shape(other) +
                      ", and is " + describe_shape(tensor));
     }

@@ -2,6 +2,7 @@
 // first runs everywhere. Schemas are in library.cpp, kernels in cuda/.
 #include <cuda_runtime_api.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_cuda.h>
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/macros.h>
@@ -56,24 +57,40 @@ CudaElement element_of(const Tensor& tensor) {
   }
 }
 
-MaxoutCudaShape shape_of(const Tensor& x, const Tensor& weight) {
-  return {element_of(x), x.size(0), x.size(1), weight.size(0), weight.size(1), x.stride(0)};
+// torch's matrix products, called below the dispatcher, where neither autograd nor autocast is.
+void product_out(const Tensor& out, const Tensor& left, const Tensor& right) {
+  TORCH_ERROR_CODE_CHECK(aoti_torch_cuda_mm_out(out.get(), left.get(), right.get()));
 }
+
+void affine_out(const Tensor& out, const Tensor& bias, const Tensor& left, const Tensor& right) {
+  TORCH_ERROR_CODE_CHECK(
+      aoti_torch_cuda_addmm_out(out.get(), bias.get(), left.get(), right.get(), 1.0, 1.0));
+}
+
+MaxoutCudaShape shape_of(const Tensor& x, const Tensor& weight) {
+  return {element_of(x), x.size(0), weight.size(0), weight.size(1)};
+}
+
+// [U, P, I] as [U P, I], without a copy where it is contiguous.
+Tensor as_matrix(const Tensor& weight) {
+  return torch::stable::reshape(weight, {weight.size(0) * weight.size(1), weight.size(2)});
+}
+
+uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data_ptr()); }
 
 std::tuple<Tensor, Tensor> maxout_forward(const Tensor& x, const Tensor& weight,
                                           const Tensor& bias) {
   check_maxout(x, weight, kMaxPieces);
   check_maxout_bias(x, weight, bias);
   const CallerStream stream(x);
-  const Tensor rows = with_contiguous_columns(x);
-  const Tensor pieces = torch::stable::contiguous(weight);
-  const Tensor offsets = torch::stable::contiguous(bias);
-  const Tensor out = torch::stable::new_empty(x, {x.size(0), weight.size(0)});
-  const Tensor winner = torch::stable::new_empty(x, {x.size(0), weight.size(0)}, ScalarType::Byte);
-  maxout_forward_cuda(shape_of(rows, pieces),
-                      {rows.data_ptr(), pieces.data_ptr(), offsets.data_ptr(), out.data_ptr(),
-                       static_cast<uint8_t*>(winner.data_ptr())},
-                      stream.get());
+  const MaxoutCudaShape shape = shape_of(x, weight);
+  const int64_t columns = shape.units * shape.pieces;
+  const Tensor product = torch::stable::new_empty(x, {shape.batch, columns});
+  affine_out(product, torch::stable::reshape(bias, {columns}), x,
+             torch::stable::transpose(as_matrix(weight), 0, 1));
+  const Tensor out = torch::stable::new_empty(x, {shape.batch, shape.units});
+  const Tensor winner = torch::stable::new_empty(x, {shape.batch, shape.units}, ScalarType::Byte);
+  maxout_select_cuda(shape, product.data_ptr(), out.data_ptr(), bytes(winner), stream.get());
   return {out, winner};
 }
 
@@ -82,24 +99,27 @@ std::tuple<Tensor, Tensor, Tensor> maxout_backward(const Tensor& grad_out, const
                                                    bool need_x, bool need_weight, bool need_bias) {
   check_maxout_backward(grad_out, winner, x, weight, kMaxPieces);
   const CallerStream stream(x);
+  const MaxoutCudaShape shape = shape_of(x, weight);
   const Tensor grad = torch::stable::contiguous(grad_out);
   const Tensor won = torch::stable::contiguous(winner);
-  const Tensor rows = with_contiguous_columns(x);
-  const Tensor pieces = torch::stable::contiguous(weight);
   const auto wanted = [&](bool need, std::initializer_list<int64_t> sizes) {
     return need ? torch::stable::new_empty(x, sizes) : torch::stable::new_empty(x, {0});
   };
   const Tensor grad_x = wanted(need_x, {x.size(0), x.size(1)});
   const Tensor grad_weight = wanted(need_weight, {weight.size(0), weight.size(1), weight.size(2)});
   const Tensor grad_bias = wanted(need_bias, {weight.size(0), weight.size(1)});
-  const auto pointer = [](bool need, const Tensor& tensor) {
-    return need ? tensor.data_ptr() : nullptr;
-  };
-  maxout_backward_cuda(shape_of(rows, pieces),
-                       {grad.data_ptr(), static_cast<const uint8_t*>(won.data_ptr()),
-                        rows.data_ptr(), pieces.data_ptr(), pointer(need_x, grad_x),
-                        pointer(need_weight, grad_weight), pointer(need_bias, grad_bias)},
-                       stream.get());
+  if (need_x || need_weight) {
+    const Tensor scattered = torch::stable::new_empty(x, {shape.batch, shape.units * shape.pieces});
+    maxout_scatter_cuda(shape, grad.data_ptr(), bytes(won), scattered.data_ptr(), stream.get());
+    if (need_x) product_out(grad_x, scattered, as_matrix(weight));
+    if (need_weight) {
+      product_out(as_matrix(grad_weight), torch::stable::transpose(scattered, 0, 1), x);
+    }
+  }
+  if (need_bias) {
+    maxout_bias_gradient_cuda(shape, grad.data_ptr(), bytes(won), grad_bias.data_ptr(),
+                              stream.get());
+  }
   return {grad_x, grad_weight, grad_bias};
 }
 

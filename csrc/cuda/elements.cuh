@@ -14,18 +14,6 @@ struct BFloat16Bits {
   uint16_t bits;
 };
 
-// The mma tag of a 16-bit element.
-template <class Element>
-struct MatrixTag;
-template <>
-struct MatrixTag<Float16Bits> {
-  using Type = simt::Float16;
-};
-template <>
-struct MatrixTag<BFloat16Bits> {
-  using Type = simt::BFloat16;
-};
-
 GANTOOL_DEVICE float to_float(float x) { return x; }
 GANTOOL_DEVICE float to_float(Float16Bits x) { return simt::from_bits(simt::Float16{}, x.bits); }
 GANTOOL_DEVICE float to_float(BFloat16Bits x) { return simt::from_bits(simt::BFloat16{}, x.bits); }

@@ -1,168 +1,162 @@
-// Fused maxout on CUDA, forward and backward: the launchers.
+// Maxout on CUDA, but for the matrix products: the choice of the winner, and the way back.
 //
-//   out[b, u] = max_p ( x[b] . weight[u, p] + bias[u, p] )
+//   out[b, u] = max_p product[b, u, p],   product = x . weight + bias
 //
-// Source: Goodfellow et al., "Maxout networks" (2013). Shapes: x [B, I], weight [U, P, I],
-// bias [U, P], out and winner [B, U].
-// Kernels: maxout_half.cuh (bfloat16 and float16, tensor cores), maxout_float32.cuh (float32
-// arithmetic), maxout_select.cuh (maximum and winner; gradient of the bias).
+// Source: Goodfellow et al., "Maxout networks" (2013). Shapes: product [B, U P], out and winner
+// [B, U].
 //
-// The backward pass expands grad_out to E [B, U P] tile by tile in shared memory and multiplies
-// densely: P times the operations that the winners alone need, but on tensor cores, and with
-// operands that are read in tiles; a gather of the winners' rows would read I elements of weight
-// from level 2 for every (b, u).
+// Why no fused product: on an H200 a product kernel of ours with this choice as its epilogue took
+// two to five times as long as the matrix library's product and a pass over it, in float32 and in
+// bfloat16 (4,096 x 1,024 to 1,024 x 5: 6.0 and 2.2 ms there and back, eager torch 3.2 and 0.70).
+// The pass is small beside the product: it moves P + 1 elements and a byte a unit.
 //
-// Compiled for sm_80 and sm_90a without spills: 118 to 128 registers a thread in the common
-// kernels, so that two blocks share a multiprocessor; 144 to 190 where rows are not aligned or a
-// unit has more than 128 pieces. Run through the host model only: no figure of its speed on a GPU
-// is known.
+// Mapping: select takes one thread a unit, whose pieces lie side by side; scatter one thread an
+// element of the product, so that writes are in order. Bytes: product once each way.
 #include <stdexcept>
 #include <string>
 
+#include "elements.cuh"
 #include "maxout_cuda.h"
-#include "maxout_float32.cuh"
-#include "maxout_half.cuh"
 #include "tiles.h"
 
 namespace gantool {
 
 namespace {
 
-// Whether rows can be copied 16 bytes at a time: the beginning of each, and their length.
+constexpr int kMaxoutThreads = 256;
+
 template <class Element>
-bool rows_aligned(const Element* data, int64_t stride, int64_t columns) {
-  return reinterpret_cast<uintptr_t>(data) % 16 == 0 && stride % kChunk == 0 &&
-         columns % kChunk == 0;
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 4)
+    maxout_select(const Element* product, int64_t outputs, int pieces, Element* out,
+                  uint8_t* winner) {
+  const int64_t index = simt::block_index() * kMaxoutThreads + simt::thread_index();
+  if (index >= outputs) return;
+  const Element* const own = product + index * pieces;
+  float best = to_float(own[0]);
+  int best_piece = 0;
+  for (int piece = 1; piece < pieces; ++piece) {
+    const float value = to_float(own[piece]);
+    // A later piece wins only if it is greater, so that a tie goes to the lowest; NaN beats any
+    // number, as in torch.max.
+    if (value > best || (value != value && best == best)) {
+      best = value;
+      best_piece = piece;
+    }
+  }
+  from_float(best, out[index]);
+  winner[index] = static_cast<uint8_t>(best_piece);
 }
 
 template <class Element>
-struct Forward {
-  static void run(const MaxoutForwardProblem<Element>& problem, int64_t blocks, void* stream) {
-    const bool common = problem.pieces <= tiles::kMaxoutColumns &&
-                        rows_aligned(problem.x, problem.x_stride, problem.inputs) &&
-                        rows_aligned(problem.weight, problem.inputs, problem.inputs);
-    simt::launch(common ? maxout_forward_half<Element, true> : maxout_forward_half<Element, false>,
-                 {blocks, kMaxoutThreads, kMaxoutForwardBytes, stream}, problem);
-  }
-};
-
-template <>
-struct Forward<float> {
-  static void run(const MaxoutForwardProblem<float>& problem, int64_t blocks, void* stream) {
-    simt::launch(problem.pieces > tiles::kMaxoutColumns ? maxout_forward_float32<true>
-                                                        : maxout_forward_float32<false>,
-                 {blocks, kMaxoutThreads, kMaxoutForwardBytes32, stream}, problem);
-  }
-};
-
-template <class Element, bool kInput>
-struct Gradient {
-  static void run(const MaxoutGradientProblem<Element>& problem, int64_t blocks, void* stream) {
-    const bool aligned = rows_aligned(problem.right, problem.right_stride, problem.inputs);
-    simt::launch(aligned ? maxout_gradient_half<Element, kInput, true>
-                         : maxout_gradient_half<Element, kInput, false>,
-                 {blocks, kMaxoutThreads, kMatrixBytes, stream}, problem);
-  }
-};
-
-template <bool kInput>
-struct Gradient<float, kInput> {
-  static void run(const MaxoutGradientProblem<float>& problem, int64_t blocks, void* stream) {
-    simt::launch(maxout_gradient_float32<kInput>, {blocks, kMaxoutThreads, kMaxoutBytes32, stream},
-                 problem);
-  }
-};
-
-template <class Element>
-void forward(const MaxoutCudaShape& shape, const MaxoutCudaForward& arguments, void* stream) {
-  MaxoutForwardProblem<Element> problem = {};
-  problem.x = static_cast<const Element*>(arguments.x);
-  problem.x_stride = shape.x_stride;
-  problem.weight = static_cast<const Element*>(arguments.weight);
-  problem.bias = static_cast<const Element*>(arguments.bias);
-  problem.out = static_cast<Element*>(arguments.out);
-  problem.winner = arguments.winner;
-  problem.batch = static_cast<int>(shape.batch);
-  problem.inputs = static_cast<int>(shape.inputs);
-  problem.units = static_cast<int>(shape.units);
-  problem.pieces = static_cast<int>(shape.pieces);
-  const int64_t blocks = tiles::ceil_divide(shape.batch, tiles::kMaxoutRows) *
-                         tiles::ceil_divide(shape.units, tiles::maxout_units(shape.pieces));
-  Forward<Element>::run(problem, blocks, stream);
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 4)
+    maxout_scatter(const Element* grad_out, const uint8_t* winner, int64_t elements, int pieces,
+                   Element* grad_product) {
+  const int64_t index = simt::block_index() * kMaxoutThreads + simt::thread_index();
+  if (index >= elements) return;
+  const int64_t unit = index / pieces;
+  const int piece = static_cast<int>(index - unit * pieces);
+  Element value;
+  from_float(0.0f, value);
+  if (winner[unit] == piece) value = grad_out[unit];
+  grad_product[index] = value;
 }
 
+// A block takes 32 (u, p), each summed by 8 threads over every eighth row and then in a fixed
+// order.
+constexpr int kBiasColumns = 32;
+constexpr int kBiasShares = kMaxoutThreads / kBiasColumns;
+
 template <class Element>
-void backward(const MaxoutCudaShape& shape, const MaxoutCudaBackward& arguments, void* stream) {
-  MaxoutGradientProblem<Element> problem = {};
-  problem.grad_out = static_cast<const Element*>(arguments.grad_out);
-  problem.winner = arguments.winner;
-  problem.batch = static_cast<int>(shape.batch);
-  problem.inputs = static_cast<int>(shape.inputs);
-  problem.units = static_cast<int>(shape.units);
-  problem.pieces = static_cast<int>(shape.pieces);
-  const int64_t outputs = shape.units * shape.pieces;
-  const int64_t column_tiles = tiles::ceil_divide(shape.inputs, tiles::kMaxoutColumns);
-  if (arguments.grad_x != nullptr) {
-    problem.right = static_cast<const Element*>(arguments.weight);
-    problem.right_stride = shape.inputs;
-    problem.gradient = static_cast<Element*>(arguments.grad_x);
-    const int64_t row_tiles = tiles::ceil_divide(shape.batch, tiles::kMaxoutRows);
-    Gradient<Element, true>::run(problem, row_tiles * column_tiles, stream);
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kMaxoutThreads, 4)
+    maxout_bias_gradient(const Element* grad_out, const uint8_t* winner, int64_t batch,
+                         int64_t units, int pieces, Element* grad_bias) {
+  const int column = simt::thread_index() % kBiasColumns;
+  const int share = simt::thread_index() / kBiasColumns;
+  const int64_t index = simt::block_index() * kBiasColumns + column;
+  const bool inside = index < units * pieces;
+  const int64_t unit = inside ? index / pieces : 0;
+  const int piece = static_cast<int>(index - unit * pieces);
+  float sum = 0.0f;
+  for (int64_t row = share; inside && row < batch; row += kBiasShares) {
+    const int64_t at = row * units + unit;
+    if (winner[at] == piece) sum += to_float(grad_out[at]);
   }
-  if (arguments.grad_weight != nullptr) {
-    problem.right = static_cast<const Element*>(arguments.x);
-    problem.right_stride = shape.x_stride;
-    problem.gradient = static_cast<Element*>(arguments.grad_weight);
-    const int64_t row_tiles = tiles::ceil_divide(outputs, tiles::kMaxoutRows);
-    Gradient<Element, false>::run(problem, row_tiles * column_tiles, stream);
+  const simt::Shared<float> sums(0);
+  sums.store(simt::thread_index(), sum);
+  simt::block_barrier();
+  if (share != 0 || !inside) return;
+  for (int other = 1; other < kBiasShares; ++other) {
+    sum += sums.load(other * kBiasColumns + column);
   }
-  if (arguments.grad_bias != nullptr) {
-    problem.gradient = static_cast<Element*>(arguments.grad_bias);
-    simt::launch(
-        maxout_bias_gradient<Element>,
-        {tiles::ceil_divide(outputs, kBiasColumns), kMaxoutThreads, kMaxoutThreads * 4, stream},
-        problem);
-  }
+  from_float(sum, grad_bias[index]);
+}
+
+simt::Launch shape_of(int64_t work, int64_t a_block, int shared_bytes, void* stream) {
+  return {tiles::ceil_divide(work, a_block), kMaxoutThreads, shared_bytes, stream};
 }
 
 void check_shape(const MaxoutCudaShape& shape) {
-  if (shape.batch < 0 || shape.inputs < 0 || shape.units < 0 || shape.pieces < 1 ||
-      shape.pieces > 256) {
-    throw std::invalid_argument(
-        "maxout needs 1 to 256 pieces and no negative size; got batch " +
-        std::to_string(shape.batch) + ", inputs " + std::to_string(shape.inputs) + ", units " +
-        std::to_string(shape.units) + ", pieces " + std::to_string(shape.pieces));
+  constexpr int64_t kMost = INT64_MAX / 256;  // so that no count of elements overflows
+  if (shape.batch >= 0 && shape.units >= 0 && shape.pieces >= 1 && shape.pieces <= 256 &&
+      (shape.units == 0 || shape.batch <= kMost / shape.units)) {
+    return;
   }
-  // Each count is an int in the kernels (elements are indexed by int64_t), with room for one tile.
-  constexpr int64_t kMost = 0x7fffffff - 1024;
-  if (shape.batch > kMost || shape.inputs > kMost || shape.units > kMost / shape.pieces) {
-    throw std::invalid_argument(
-        "maxout on CUDA takes fewer than 2^31 rows, inputs and units times pieces; got batch " +
-        std::to_string(shape.batch) + ", inputs " + std::to_string(shape.inputs) + ", units " +
-        std::to_string(shape.units) + ", pieces " + std::to_string(shape.pieces));
-  }
-  if (shape.element == CudaElement::kFloat64) {
-    throw std::invalid_argument(
-        "maxout on CUDA takes float32, bfloat16 or float16, not float64: use the reference");
+  throw std::invalid_argument(
+      "maxout on CUDA needs 1 to 256 pieces and no negative size; got batch " +
+      std::to_string(shape.batch) + ", units " + std::to_string(shape.units) + ", pieces " +
+      std::to_string(shape.pieces));
+}
+
+// Calls `run` with a value of the element type.
+template <class Run>
+void with_element(const MaxoutCudaShape& shape, const Run& run) {
+  check_shape(shape);
+  switch (shape.element) {
+    case CudaElement::kFloat32:
+      return run(float{});
+    case CudaElement::kBFloat16:
+      return run(BFloat16Bits{});
+    case CudaElement::kFloat16:
+      return run(Float16Bits{});
+    case CudaElement::kFloat64:
+      throw std::invalid_argument(
+          "maxout on CUDA takes float32, bfloat16 or float16, not float64: use the reference");
   }
 }
 
 }  // namespace
 
-void maxout_forward_cuda(const MaxoutCudaShape& shape, const MaxoutCudaForward& arguments,
-                         void* stream) {
-  check_shape(shape);
-  if (shape.element == CudaElement::kFloat32) forward<float>(shape, arguments, stream);
-  if (shape.element == CudaElement::kBFloat16) forward<BFloat16Bits>(shape, arguments, stream);
-  if (shape.element == CudaElement::kFloat16) forward<Float16Bits>(shape, arguments, stream);
+void maxout_select_cuda(const MaxoutCudaShape& shape, const void* product, void* out,
+                        uint8_t* winner, void* stream) {
+  with_element(shape, [&](auto tag) {
+    using Element = decltype(tag);
+    const int64_t outputs = shape.batch * shape.units;
+    simt::launch(maxout_select<Element>, shape_of(outputs, kMaxoutThreads, 0, stream),
+                 static_cast<const Element*>(product), outputs, static_cast<int>(shape.pieces),
+                 static_cast<Element*>(out), winner);
+  });
 }
 
-void maxout_backward_cuda(const MaxoutCudaShape& shape, const MaxoutCudaBackward& arguments,
-                          void* stream) {
-  check_shape(shape);
-  if (shape.element == CudaElement::kFloat32) backward<float>(shape, arguments, stream);
-  if (shape.element == CudaElement::kBFloat16) backward<BFloat16Bits>(shape, arguments, stream);
-  if (shape.element == CudaElement::kFloat16) backward<Float16Bits>(shape, arguments, stream);
+void maxout_scatter_cuda(const MaxoutCudaShape& shape, const void* grad_out, const uint8_t* winner,
+                         void* grad_product, void* stream) {
+  with_element(shape, [&](auto tag) {
+    using Element = decltype(tag);
+    const int64_t elements = shape.batch * shape.units * shape.pieces;
+    simt::launch(maxout_scatter<Element>, shape_of(elements, kMaxoutThreads, 0, stream),
+                 static_cast<const Element*>(grad_out), winner, elements,
+                 static_cast<int>(shape.pieces), static_cast<Element*>(grad_product));
+  });
+}
+
+void maxout_bias_gradient_cuda(const MaxoutCudaShape& shape, const void* grad_out,
+                               const uint8_t* winner, void* grad_bias, void* stream) {
+  with_element(shape, [&](auto tag) {
+    using Element = decltype(tag);
+    simt::launch(maxout_bias_gradient<Element>,
+                 shape_of(shape.units * shape.pieces, kBiasColumns, kMaxoutThreads * 4, stream),
+                 static_cast<const Element*>(grad_out), winner, shape.batch, shape.units,
+                 static_cast<int>(shape.pieces), static_cast<Element*>(grad_bias));
+  });
 }
 
 }  // namespace gantool

@@ -1,10 +1,10 @@
-// Launchers of the fused maxout layer on CUDA: raw device pointers, int64 sizes, a stream.
+// Launchers of maxout's own steps on CUDA: raw device pointers, int64 sizes, a stream.
 //
-//   out[b, u] = max_p ( x[b, :] . weight[u, p, :] + bias[u, p] ),   winner[b, u] = its lowest p
+//   out[b, u] = max_p product[b, u, p],   winner[b, u] = its lowest p
 //
-// x, weight, bias, out and every gradient have one element type: float32, bfloat16 or float16;
-// products accumulate in float32. Every call is asynchronous on the caller's stream, needs no
-// workspace, may be captured in a CUDA graph and is deterministic.
+// The matrix products before and after them are the caller's, as on the CPU (maxout.h). Arrays are
+// contiguous and of one element type: float32, bfloat16 or float16. Every call is asynchronous on
+// the caller's stream, needs no workspace, may be captured in a CUDA graph and is deterministic.
 #pragma once
 
 #include <cstdint>
@@ -15,37 +15,26 @@ namespace gantool {
 
 struct MaxoutCudaShape {
   CudaElement element;
-  int64_t batch;     // B
-  int64_t inputs;    // I
-  int64_t units;     // U
-  int64_t pieces;    // P, 1 to 256
-  int64_t x_stride;  // elements between rows of x
+  int64_t batch;   // B
+  int64_t units;   // U
+  int64_t pieces;  // P, 1 to 256
 };
 
-struct MaxoutCudaForward {
-  const void* x;       // [B, I], row stride x_stride
-  const void* weight;  // [U, P, I], contiguous
-  const void* bias;    // [U, P]
-  void* out;           // [B, U], contiguous
-  uint8_t* winner;     // [B, U], contiguous
-};
+// product [B, U P] to out [B, U] and winner [B, U]. A tie goes to the lowest piece; the first NaN
+// wins.
+void maxout_select_cuda(const MaxoutCudaShape& shape, const void* product, void* out,
+                        uint8_t* winner, void* stream);
 
-struct MaxoutCudaBackward {
-  const void* grad_out;   // [B, U], contiguous
-  const uint8_t* winner;  // [B, U]; one beyond the pieces stands for no piece
-  const void* x;          // [B, I], row stride x_stride; read only for grad_weight
-  const void* weight;     // [U, P, I], contiguous; read only for grad_x
-  void* grad_x;           // [B, I], contiguous, or null when not wanted
-  void* grad_weight;      // [U, P, I], contiguous, or null when not wanted
-  void* grad_bias;        // [U, P], contiguous, or null when not wanted
-};
+// grad_product [B, U P] holds grad_out [B, U] at each winner and 0 elsewhere; a winner that is no
+// piece leaves zeros.
+void maxout_scatter_cuda(const MaxoutCudaShape& shape, const void* grad_out, const uint8_t* winner,
+                         void* grad_product, void* stream);
 
-// Both throw std::invalid_argument for an element type or a number of pieces they do not have, and
-// std::runtime_error when a launch is refused. Empty shapes (B, U or I of 0) are in order: sums
-// over nothing are zero.
-void maxout_forward_cuda(const MaxoutCudaShape& shape, const MaxoutCudaForward& arguments,
-                         void* stream);
-void maxout_backward_cuda(const MaxoutCudaShape& shape, const MaxoutCudaBackward& arguments,
-                          void* stream);
+// grad_bias [U P]: the sum of grad_out [B, U] over the batch rows that each piece won, in float32.
+void maxout_bias_gradient_cuda(const MaxoutCudaShape& shape, const void* grad_out,
+                               const uint8_t* winner, void* grad_bias, void* stream);
+
+// All throw std::invalid_argument for an element type, a size or a number of pieces that they do
+// not have, and std::runtime_error when a launch is refused. A batch or units of 0 are in order.
 
 }  // namespace gantool

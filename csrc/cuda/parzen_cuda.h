@@ -4,13 +4,14 @@
 //                       - (D/2) log(2 pi sigma_s^2)
 //
 // Rows have a stride in elements; columns are contiguous. float32, bfloat16 and float16 rows are
-// read as they are (no float32 copy is needed) and use the tensor cores; float64 rows take a plain
-// float64 path. Sigmas and log-densities are float32, or float64 when the element is float64.
+// read as they are (no float32 copy is needed) and use the tensor cores, but for queries where that
+// would lose too much to cancellation; float64 rows, and such queries, take plain differences in
+// float64. Sigmas and log-densities are float32, or float64 when the element is float64.
 //
 // Every call is asynchronous on the caller's stream, touches the host not at all, allocates
 // nothing, and may be captured in a CUDA graph. Sigmas must be positive (not checked here: they lie
-// on the device). A row of queries with a NaN gives NaN in that row alone, one with an infinity
-// gives -inf, and a finite row, however far, gives a finite value. Results are deterministic for
+// on the device). A row of queries that is not finite gives NaN in that row alone, and a finite
+// row, however far, gives a finite value. Results are deterministic for
 // one number of multiprocessors.
 #pragma once
 

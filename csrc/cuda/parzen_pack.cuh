@@ -8,9 +8,12 @@
 //     from the given ones by 2^-23 of their deviation, not a difference of unlike roundings.
 //   * Bytes (k / 255, or integers) are detected here, on the device. Their unit is 255 (or 1) and
 //     their centre an integer, so that v is an integer of at most 255, hi holds it exactly, lo is
-//     zero throughout, and the product skips its terms.
+//     zero throughout, and the product skips its terms. A value within one unit in the last place
+//     of k / 255 counts as k: a GPU that divides by multiplying makes such values.
+//   * Statistics and packed values come from one function, in_unit(): two that rounded differently
+//     could disagree about the exponent of the largest deviation.
 //   * Elements that are not finite count in no statistic. Their row enters the product as zeros,
-//     and only its norm says what it is: NaN, or infinitely far.
+//     and only its norm says what it is: NaN, or a sample that is infinitely far.
 //
 // Bytes moved: each input twice, statistics and both operands once; O(D) operations a row.
 #pragma once
@@ -43,6 +46,26 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 GANTOOL_DEVICE bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }
 
+// Whether x is k / 255 for a byte k, but for one unit in the last place.
+GANTOOL_DEVICE bool is_pixel(float x) {
+  const float k = rintf(x * 255.0f);
+  if (!(k >= 0.0f && k <= 255.0f)) return false;
+  const float pixel = k / 255.0f;
+  return x >= nextafterf(pixel, -1.0f) && x <= nextafterf(pixel, 2.0f) && (k > 0.0f || x == 0.0f);
+}
+
+// An element in the call's unit. A byte is restored exactly: k / 255 was rounded, k is not.
+GANTOOL_DEVICE double in_unit(float x, double unit, bool bytes) {
+  const double value = unit * static_cast<double>(x);
+  return bytes ? rint(value) : value;
+}
+
+// Whether the rows of one side are bytes in the unit of the call.
+GANTOOL_DEVICE bool are_bytes(const ParzenScale& scale, int side) {
+  const int* const unlike = scale.unit == 255.0 ? scale.not_pixels : scale.not_integers;
+  return scale.integer_centre != 0 && unlike[side] == 0;
+}
+
 GANTOOL_KERNEL clear_scale(ParzenScale* scale) {
   if (simt::thread_index() == 0) *scale = ParzenScale{};
 }
@@ -64,8 +87,7 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
     found.sum += static_cast<double>(x);
     found.low = fminf(found.low, x);
     found.high = fmaxf(found.high, x);
-    const float k = rintf(x * 255.0f);
-    pixels = pixels && k >= 0.0f && k <= 255.0f && x == k / 255.0f;
+    pixels = pixels && is_pixel(x);
     integers = integers && x >= 0.0f && x <= 255.0f && x == rintf(x);
   }
   // Every thread that stores, stores a one: their order does not matter.
@@ -113,6 +135,7 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
   const bool pixels = scale->not_pixels[0] == 0 || scale->not_pixels[1] == 0;
   const bool integers = scale->not_integers[0] == 0 || scale->not_integers[1] == 0;
   const double unit = pixels ? 255.0 : 1.0;
+  const bool sample_bytes = (pixels ? scale->not_pixels : scale->not_integers)[0] == 0;
   double largest = 0.0;
   for (int64_t column = simt::thread_index(); column < dimension; column += kPackThreads) {
     double middle = unit * column_middle(statistics, chunks, sample_count, dimension, column);
@@ -121,8 +144,8 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       const ColumnStatistics part = statistics[chunk * dimension + column];
       if (part.low > part.high) continue;  // nothing finite in it
-      largest = fmax(largest, fmax(middle - unit * static_cast<double>(part.low),
-                                   unit * static_cast<double>(part.high) - middle));
+      largest = fmax(largest, fmax(middle - in_unit(part.low, unit, sample_bytes),
+                                   in_unit(part.high, unit, sample_bytes) - middle));
     }
   }
   const simt::Shared<double> shared(0);
@@ -141,12 +164,11 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
   scale->integer_centre = pixels || integers ? 1 : 0;
 }
 
-// v of one element. A byte is restored exactly first: k / 255 was rounded, k is not.
+// v of one element.
 template <class Element>
 GANTOOL_DEVICE double centred(const InputRows<Element>& rows, int64_t row, int64_t column,
                               double unit, bool bytes, const double* centre) {
-  const double x = unit * static_cast<double>(to_float(rows.data[row * rows.stride + column]));
-  return (bytes ? rint(x) : x) - centre[column];
+  return in_unit(to_float(rows.data[row * rows.stride + column]), unit, bytes) - centre[column];
 }
 
 // Where element (row, column) of one term lies in a tile of `height` rows: rows of 16 elements, the
@@ -194,16 +216,32 @@ GANTOOL_DEVICE double split_row(const InputRows<Element>& rows, int64_t row, boo
   return squares;
 }
 
+// The largest norm of a sample at a finite distance, in one block.
+GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 1)
+    find_largest_norm(const SampleRow* rows, int64_t count, ParzenScale* scale) {
+  float largest = 0.0f;
+  for (int64_t row = simt::thread_index(); row < count; row += kPackThreads) {
+    if (is_finite(rows[row].norm)) largest = fmaxf(largest, rows[row].norm);
+  }
+  const simt::Shared<float> shared(0);
+  shared.store(simt::thread_index(), largest);
+  simt::block_barrier();
+  if (simt::thread_index() != 0) return;
+  for (int thread = 1; thread < kPackThreads; ++thread) {
+    largest = fmaxf(largest, shared.load(thread));
+  }
+  scale->largest_norm = largest;
+}
+
 // One warp packs one row of a tile of `height` rows; rows past the last are filled with zeros.
 template <class Element>
 GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
     pack_rows(InputRows<Element> rows, int height, const double* centre, ParzenScale* scale,
-              uint32_t* operand, QueryRow* query_rows, SampleRow* sample_rows) {
+              uint32_t* operand, QueryRow* query_rows, int* marks, SampleRow* sample_rows) {
   const int lane = simt::thread_index() % simt::kWarp;
   const int64_t row = simt::block_index() * kPackWarps + simt::thread_index() / simt::kWarp;
   const double unit = scale->unit;
-  const bool bytes = scale->integer_centre != 0 &&
-                     (unit == 255.0 ? scale->not_pixels : scale->not_integers)[rows.side] == 0;
+  const bool bytes = are_bytes(*scale, rows.side);
   double largest = 0.0;
   bool has_nan = false, has_infinity = false;
   for (int64_t column = lane; row < rows.count && column < rows.dimension; column += simt::kWarp) {
@@ -225,17 +263,19 @@ GANTOOL_KERNEL GANTOOL_LAUNCH_BOUNDS(kPackThreads, 2)
       split_row(rows, row, usable, bytes, unit, ldexp(1.0, power), height, centre, operand, scale);
   if (lane != 0) return;
   const int unit_exponent = scale->exponent;
-  const int m =
-      usable && largest > 0.0 && exponent + unit_exponent > 0 ? exponent + unit_exponent : 0;
+  // For queries alone: the unit is such that no sample lies beyond it.
+  const bool far = query_rows != nullptr && usable && largest > 0.0 && exponent + unit_exponent > 0;
+  const int m = far ? exponent + unit_exponent : 0;
   auto norm = static_cast<float>(ldexp(squares, 2 * (unit_exponent - m - power)));
+  if (has_infinity) norm = query_rows != nullptr ? kNan : kInfinity;
   if (has_nan) norm = kNan;
-  if (!has_nan && has_infinity) norm = kInfinity;
   if (query_rows != nullptr) {
     // 2^-126 stands for anything smaller: the sample's norm is then far below the last bit of the
     // query's, but an infinite norm must stay infinite.
     const auto factor = static_cast<float>(ldexp(1.0, m < 63 ? -2 * m : -126));
     const auto cross = static_cast<float>(-2.0 * ldexp(1.0, unit_exponent - 2 * m - power));
     query_rows[row] = {norm, factor, cross, static_cast<float>(m)};
+    if (row < rows.count) marks[row] = 0;
   } else {
     if (row >= rows.count) norm = kInfinity;
     sample_rows[row] = {norm, static_cast<float>(ldexp(1.0, unit_exponent - power))};

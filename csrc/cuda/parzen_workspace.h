@@ -28,11 +28,13 @@ struct ParzenScale {
   int has_low[2];       // 1 if some lo term is not zero
   int integer_centre;   // the centre was rounded so that exact bytes stay exact
   int exponent;         // E
+  int listed;           // queries that the pass computes again from differences
+  float largest_norm;   // of the samples, in units of 2^-E; those at infinity apart
   double unit;
 };
 
 struct alignas(16) QueryRow {
-  float norm;           // |v|^2 in the row's own unit; NaN or infinite as the row is
+  float norm;           // |v|^2 in the row's own unit; NaN for a row that is not finite
   float sample_factor;  // 2^(-2m)
   float cross;          // -2 2^(E - 2m - a)
   float shift;          // m
@@ -64,7 +66,10 @@ struct ParzenLayout {
   int64_t sample_rows;     // [sample_tiles * 256] SampleRow
   int64_t query_operand;   // [query_tiles, depth blocks, 2 terms, 128, 16] float16
   int64_t sample_operand;  // [sample_tiles, depth blocks, 2 terms, 256, 16] float16
-  int64_t partial;         // [splits, 1 + sigmas, query_tiles * 128] float32 or float64
+  int64_t partial;         // [splits, 1 + sigmas, query_tiles * 128] float32
+  int64_t marks;           // [queries] int: those to compute again
+  int64_t listed;          // [queries] int
+  int64_t differences;     // [splits, 1 + sigmas, query_tiles * 64] float64, of the second plan
   int64_t bytes;
 };
 
@@ -78,13 +83,16 @@ GANTOOL_CONSTEXPR int64_t take(int64_t& end, int64_t bytes) {
   return begin;
 }
 
-GANTOOL_CONSTEXPR ParzenLayout parzen_layout(const tiles::ParzenPlan& plan, int64_t sample_count,
-                                             int64_t dimension, bool float64) {
+// `plan` is that of the products, null where there are none (float64); `differences` that of the
+// exact path.
+inline ParzenLayout parzen_layout(const tiles::ParzenPlan* plan,
+                                  const tiles::ParzenPlan& differences, int64_t query_count,
+                                  int64_t sample_count, int64_t dimension) {
   ParzenLayout layout = {};
   int64_t end = 0;
-  const int64_t queries = plan.query_tiles * (float64 ? tiles::kQueryTile64 : tiles::kQueryTile);
-  const int64_t samples = plan.sample_tiles * tiles::kSampleTile;
-  if (!float64) {
+  if (plan != nullptr) {
+    const int64_t queries = plan->query_tiles * tiles::kQueryTile;
+    const int64_t samples = plan->sample_tiles * tiles::kSampleTile;
     const int64_t row_bytes = parzen_depth_blocks(dimension) * tiles::kDepth * 2 * 2;
     layout.scale = take(end, sizeof(ParzenScale));
     layout.statistics = take(end, parzen_chunks(sample_count) * dimension *
@@ -94,9 +102,14 @@ GANTOOL_CONSTEXPR ParzenLayout parzen_layout(const tiles::ParzenPlan& plan, int6
     layout.sample_rows = take(end, samples * static_cast<int64_t>(sizeof(SampleRow)));
     layout.query_operand = take(end, queries * row_bytes);
     layout.sample_operand = take(end, samples * row_bytes);
+    layout.partial = take(
+        end, plan->splits * (1 + plan->sigmas) * queries * static_cast<int64_t>(sizeof(float)));
+    layout.marks = take(end, query_count * static_cast<int64_t>(sizeof(int)));
+    layout.listed = take(end, query_count * static_cast<int64_t>(sizeof(int)));
   }
-  layout.partial = take(end, plan.splits * (1 + plan.sigmas) * queries *
-                                 static_cast<int64_t>(float64 ? sizeof(double) : sizeof(float)));
+  layout.differences =
+      take(end, differences.splits * (1 + differences.sigmas) * differences.query_tiles *
+                    tiles::kQueryTile64 * static_cast<int64_t>(sizeof(double)));
   layout.bytes = end;
   return layout;
 }

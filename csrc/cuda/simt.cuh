@@ -7,7 +7,7 @@
 // The words (one-dimensional grids and blocks, warps of 32 threads):
 //
 //   GANTOOL_KERNEL GANTOOL_DEVICE GANTOOL_LAUNCH_BOUNDS(threads, blocks)
-//   GANTOOL_UNROLL GANTOOL_UNROLL_BY(n)
+//   GANTOOL_UNROLL
 //   thread_index() block_index() block_count()
 //   block_barrier()           every thread of the block arrives before any goes on
 //   warp_barrier()            the same for a warp
@@ -18,7 +18,6 @@
 //   copy_async(view, i, p, valid)   begins a 16-byte copy from global memory, or of zeros
 //   copy_async_commit(), copy_async_wait<N>()   groups of them; wait until at most N are under way
 //   load_matrix(r, view, i)   ldmatrix.x4: four 8x8 tiles of 16-bit elements, one row a lane
-//   load_matrix_transposed(r, view, i)
 //   mma<Element>(d, a, b)     d += a b, m16n8k16, float16 or bfloat16 in, float32 out
 //   exp2_fast(x), minimum(a, b)     2^x to about 2 ulp; a minimum that keeps NaN
 //   launch(kernel, Launch, arguments...)
@@ -46,9 +45,6 @@ struct BFloat16 {};
 
 struct alignas(16) Float4 {
   float x, y, z, w;
-};
-struct alignas(8) Float2 {
-  float x, y;
 };
 
 }  // namespace gantool::simt

@@ -11,8 +11,6 @@
 #define GANTOOL_DEVICE __device__ __forceinline__
 #define GANTOOL_LAUNCH_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
 #define GANTOOL_UNROLL _Pragma("unroll")
-#define GANTOOL_STRING(text) #text
-#define GANTOOL_UNROLL_BY(n) _Pragma(GANTOOL_STRING(unroll n))
 
 namespace gantool::simt {
 
@@ -67,14 +65,6 @@ GANTOOL_DEVICE void copy_async_wait() {
 template <class T>
 GANTOOL_DEVICE void load_matrix(uint32_t (&r)[4], const Shared<T>& view, int index) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(view.address(index))
-               : "memory");
-}
-
-template <class T>
-GANTOOL_DEVICE void load_matrix_transposed(uint32_t (&r)[4], const Shared<T>& view, int index) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(view.address(index))
                : "memory");

@@ -21,7 +21,6 @@
 #define GANTOOL_DEVICE inline
 #define GANTOOL_LAUNCH_BOUNDS(threads, blocks)
 #define GANTOOL_UNROLL
-#define GANTOOL_UNROLL_BY(n)
 
 namespace gantool::simt {
 
@@ -95,9 +94,9 @@ void copy_async_wait() {
 }
 
 // Four 8x8 tiles: lane l gives the address of row l % 8 of tile l / 8, and takes from each tile the
-// elements 2t and 2t + 1 of row g; transposed, rows 2t and 2t + 1 of column g.
-template <bool kTransposed, class T>
-void load_matrices(uint32_t (&r)[4], const Shared<T>& view, int index) {
+// elements 2t and 2t + 1 of row g.
+template <class T>
+void load_matrix(uint32_t (&r)[4], const Shared<T>& view, int index) {
   Block& block = *Block::current();
   int addresses[kWarp] = {};
   int* mine = addresses;
@@ -114,26 +113,8 @@ void load_matrices(uint32_t (&r)[4], const Shared<T>& view, int index) {
   for (int tile = 0; tile < 4; ++tile) {
     if (addresses[tile * 8] % 16 != 0)
       throw ModelError("load_matrix reads rows of 16 aligned bytes");
-    if (!kTransposed) {
-      block.memory().read(addresses[tile * 8 + g] + 4 * t, 4, block.access(), &r[tile]);
-      continue;
-    }
-    uint32_t low, high;
-    block.memory().read(addresses[tile * 8 + 2 * t] + g / 2 * 4, 4, block.access(), &low);
-    block.memory().read(addresses[tile * 8 + 2 * t + 1] + g / 2 * 4, 4, block.access(), &high);
-    const int shift = g % 2 * 16;
-    r[tile] = (low >> shift & 0xffffu) | (high >> shift & 0xffffu) << 16;
+    block.memory().read(addresses[tile * 8 + g] + 4 * t, 4, block.access(), &r[tile]);
   }
-}
-
-template <class T>
-void load_matrix(uint32_t (&r)[4], const Shared<T>& view, int index) {
-  load_matrices<false>(r, view, index);
-}
-
-template <class T>
-void load_matrix_transposed(uint32_t (&r)[4], const Shared<T>& view, int index) {
-  load_matrices<true>(r, view, index);
 }
 
 inline float bits_to_float(uint32_t bits) {

@@ -102,26 +102,7 @@ GANTOOL_CONSTEXPR int parzen_split_begin(int split, int splits, int sample_tiles
   return split * (sample_tiles / splits) + (split < longer ? split : longer);
 }
 
-// --- Maxout --------------------------------------------------------------------------------------
-
-constexpr int kMaxoutRows = 128;     // rows of the output of one block
-constexpr int kMaxoutColumns = 128;  // columns of it
-constexpr int kMaxoutDepth = 32;     // of one pipeline stage, 16-bit elements
-constexpr int kMaxoutStages = 3;
-constexpr int kMaxoutDepth32 = 8;  // of one step, float32 elements
-
-// Units whose pieces all lie in one tile of columns; with more pieces than columns a tile holds
-// one unit and the block walks over its pieces in several steps.
-GANTOOL_CONSTEXPR int64_t maxout_units(int64_t pieces) {
-  return maximum(1, kMaxoutColumns / pieces);
-}
-GANTOOL_CONSTEXPR int64_t maxout_steps(int64_t pieces) {
-  return ceil_divide(pieces, kMaxoutColumns);
-}
-
 static_assert(parzen_splits(1, 235, 132) > 100, "one tile of queries occupies the whole device");
 static_assert(parzen_splits(100000, 235, 132) == 1, "many tiles of queries need no split");
-static_assert(maxout_units(5) == 25 && maxout_steps(5) == 1);
-static_assert(maxout_units(200) == 1 && maxout_steps(200) == 2);
 
 }  // namespace gantool::tiles

@@ -17,6 +17,7 @@ from gantool.bench.case import Case, Error, Problem
 from gantool.bench.timing import Effort, peak_flops, seconds_of, speedups, time_in_turn
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
+from gantool.presets import preset_text
 
 IMPLS = {"maxout": maxout.IMPLS, "parzen": parzen.IMPLS, "train": train.IMPLS}
 
@@ -25,7 +26,7 @@ Observer = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure and how hard: `impls` None is every implementation there is."""
+    """What to measure and how hard: `impls` None is every implementation there is, `preset` None every preset."""
 
     op: str
     quick: bool = False
@@ -33,14 +34,17 @@ class Plan:
     effort: Effort = field(default_factory=lambda: Effort(15, 30.0))
     impls: tuple[str, ...] | None = None
     data_dir: Path | None = None
+    preset: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError for an unknown operator or implementation, or for an effort that measures nothing."""
+        """Raises UsageError for an unknown operator, implementation or preset, or an effort that measures nothing."""
         if self.op not in IMPLS:
             raise UsageError(f"There is no benchmark called {self.op!r}: it is one of {', '.join(IMPLS)}.")
         for name in self.impls or ():
             if name not in IMPLS[self.op]:
                 raise UsageError(f"--impl {name} is not an implementation of {self.op}: {', '.join(IMPLS[self.op])}.")
+        if self.preset is not None:
+            preset_text(self.preset)  # raises for an unknown one
         if self.effort.repeats < 1:
             raise UsageError(f"--repeats must be at least 1, but is {self.effort.repeats}.")
         if not self.effort.seconds > 0:
@@ -122,7 +126,7 @@ def _cases(plan: Plan, device: torch.device) -> list[Case]:
     if plan.op == "maxout":
         return maxout.cases(plan.quick, plan.sweep, device)
     if plan.op == "train":
-        return train.cases(plan.quick, device, plan.data_dir)
+        return train.cases(plan.quick, device, plan.data_dir, plan.preset)
     return parzen.cases(plan.quick, plan.sweep, device, plan.data_dir)
 
 

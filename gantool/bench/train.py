@@ -15,30 +15,32 @@ from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
 from gantool.presets import build_config, preset_names, preset_text, read_tree
 from gantool.replicas import replica_configs
-from gantool.training.captured import ITERATIONS
+from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
+from gantool.training.fused import FUSED_ORDERS, why_not_fused
 from gantool.training.schedules import rates_at
-from gantool.training.state import build_states
+from gantool.training.state import TrainingState, build_states
 from gantool.training.step import DTYPES, build_step
 
-IMPLS = ("native", "autograd", "eager", "autocast", "compile", "one-by-one")
+IMPLS = ("native", "uncaptured", "autograd", "eager", "autocast", "compile", "one-by-one")
 
 # The preset whose replicas are timed, and how many of them.
 REPLICATED, REPLICAS = "mnist", 32
 
 
-def cases(quick: bool, device: torch.device, data_dir: Path | None) -> list[Case]:
-    """Each preset whose data are here, in float32 and bfloat16, and replicas; with `quick` the smallest preset alone.
+def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str | None = None) -> list[Case]:
+    """Each preset whose data are here, in float32 and bfloat16, and replicas; with `quick` the smallest preset alone,
+    with `preset` that one.
 
     A call makes one iteration, and on a GPU as many as one CUDA graph holds.
     """
     iterations = ITERATIONS if device.type == "cuda" else 1
-    names = ["mixture1d"] if quick else preset_names()
+    names = [preset] if preset else ["mixture1d"] if quick else preset_names()
     distinct: dict[RunConfig, RunConfig] = {}
     for name in names:
         config = build_config(read_tree(preset_text(name), name))
         distinct.setdefault(_iteration(config), config)
     found = [_case(c, precision, data_dir, iterations) for c in distinct.values() for precision in DTYPES]
-    if not quick:
+    if not quick and preset in (None, REPLICATED):
         config = build_config(read_tree(preset_text(REPLICATED), REPLICATED))
         found += [_case(config, precision, data_dir, iterations, REPLICAS) for precision in DTYPES]
     return found
@@ -118,6 +120,12 @@ def _problem(
     for name, kind in (("native", "auto"), ("autograd", "plain")):
         if wanted(only, name):
             contenders[name], details[name] = _own([config], dataset, device, kind, iterations)
+    if wanted(only, "uncaptured"):
+        states = build_states([config], dataset, device)
+        if reason := why_not_fused(states[0].game) or why_not_captured(states):
+            absent["uncaptured"] = reason
+        else:
+            contenders["uncaptured"], details["uncaptured"] = _uncaptured(states, config, iterations)
     bfloat16 = config.training.precision == "bfloat16"
     rivals = {"eager": {}, "autocast": {"autocast": True}, "compile": {"compiled": True, "autocast": bfloat16}}
     for name, options in rivals.items():
@@ -182,6 +190,22 @@ def _own(
     for _ in range(2):  # the first call warms up, the second captures, where a graph is captured
         call()
     return call, step.describe()
+
+
+def _uncaptured(states: Sequence[TrainingState], config: RunConfig, iterations: int) -> tuple[Callable[[], None], str]:
+    """The fused iterations that a CUDA graph would hold, launched one by one: what capturing them is worth."""
+    game = CapturedGame(states, FUSED_ORDERS[config.training.order], DTYPES[config.training.precision])
+    game.refused = "timed without one"
+    played = 0
+
+    def call() -> None:
+        nonlocal played
+        numbers = range(played, played + iterations)
+        game.play(played, [rates_at(config.optimizer, number, states[0].epoch_at(number)) for number in numbers])
+        played += iterations
+
+    call()
+    return call, f"fused step ({game.describe()})"
 
 
 def _plain(

@@ -35,6 +35,10 @@ _LEGEND = (
 _EFFORT, _WHAT, _RESULT = "How hard", "What", "Result"
 
 Quick = Annotated[bool, typer.Option("--quick", help="Tiny shapes: does it work at all?", rich_help_panel=_WHAT)]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Only this preset. Default: all whose data are here.", show_default=False, rich_help_panel=_WHAT),
+]
 Sweep = Annotated[bool, typer.Option("--sweep", help="Add a scaling sweep over every axis.", rich_help_panel=_WHAT)]
 Impls = Annotated[
     list[str] | None,
@@ -115,6 +119,7 @@ def parzen(
 @app.command("train")
 @guarded
 def train(
+    preset: Preset = None,
     quick: Quick = False,
     impl: Impls = None,
     repeats: Repeats = 15,
@@ -128,15 +133,16 @@ def train(
 ) -> None:
     """One training iteration of every preset whose data are here, in float32 and bfloat16, against a plain loop.
 
-    --impl: native (what `gantool train` runs), autograd (its plain step), eager (the plain loop, always in float32),
-    autocast (the plain loop in bfloat16) and compile (its networks under torch.compile). Nothing is downloaded.
+    --impl: native (what `gantool train` runs), uncaptured (the same without its CUDA graph), autograd (its plain step),
+    eager (the plain loop, always in float32), autocast (the plain loop in bfloat16) and compile (its networks under
+    torch.compile). Nothing is downloaded.
 
     Last, 32 replicas of the mnist preset at once beside as many iterations of single runs (one-by-one). On a GPU a call
     makes ten iterations, what one CUDA graph holds.
 
     Example: gantool bench train --impl native --impl eager
     """
-    _bench("train", quick, False, impl, repeats, seconds, out, plot, data_dir, device, json_output)
+    _bench("train", quick, False, impl, repeats, seconds, out, plot, data_dir, device, json_output, preset)
 
 
 def _bench(
@@ -151,6 +157,7 @@ def _bench(
     data_dir: Path | None,
     device: str,
     json_output: bool,
+    preset: str | None = None,
 ) -> None:
     for option, path in (("--out", out), ("--plot", plot)):
         if path is not None and not path.parent.is_dir():
@@ -160,7 +167,7 @@ def _bench(
     from gantool.bench.runner import Plan, run_benchmark
     from gantool.bench.timing import Effort
 
-    plan = Plan(op, quick, sweep, Effort(repeats, seconds), tuple(impl) if impl else None, data_dir)
+    plan = Plan(op, quick, sweep, Effort(repeats, seconds), tuple(impl) if impl else None, data_dir, preset)
     console = stderr_console()
     with console.status("starting") as status:
         payload = run_benchmark(plan, resolve_device(device), status.update)

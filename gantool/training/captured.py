@@ -110,7 +110,8 @@ class CapturedGame:
         for rng in rngs:
             graph.register_generator_state(rng)
         try:
-            with torch.cuda.graph(graph):
+            # In the mode "global", an allocation of any other thread would spoil the capture.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 seen = self._iterate(ITERATIONS)
         except RuntimeError as error:
             self.refused = str(error).splitlines()[0]

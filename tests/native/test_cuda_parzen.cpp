@@ -145,5 +145,35 @@ TEST_CASE("float64 follows the definition to its own precision") {
   CHECK(std::isfinite(result[0]));
   CHECK(std::isnan(result[1]));
   CHECK(std::isfinite(result[2]));
-  CHECK(result[3] == -std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(result[3]));
+}
+
+TEST_CASE("float64 at the ends of its range") {
+  std::vector<double> queries = {0.0, 1e200, 3.0}, samples = {3.0, -1.0}, result(3 * 4);
+  const std::vector<double> sigmas = {1e-200, 1.0, 1e160, 1e200};
+  const int64_t bytes = gantool::parzen_cuda_workspace_bytes(CudaElement::kFloat64, 3, 2, 1, 4, 1);
+  std::vector<double> workspace(static_cast<std::size_t>(bytes / 8));
+  gantool::ParzenCudaArguments arguments = {};
+  arguments.element = CudaElement::kFloat64;
+  arguments.queries = queries.data();
+  arguments.query_count = 3;
+  arguments.samples = samples.data();
+  arguments.sample_count = 2;
+  arguments.query_stride = arguments.sample_stride = arguments.dimension = 1;
+  arguments.sigmas = sigmas.data();
+  arguments.sigma_count = 4;
+  arguments.log_density = result.data();
+  gantool::parzen_log_density_cuda(arguments, workspace.data(), nullptr, 1);
+  const auto near = [](double value, double expected) {
+    return std::fabs(value - expected) <= 1e-12 * std::fabs(expected);
+  };
+  const double half_log_two_pi = 0.91893853320467274178, most = std::numeric_limits<double>::max();
+  // [sigma, query]; the second query's squared distances are beyond the range.
+  for (const int k : {0, 1, 4, 7, 10}) CHECK(result[k] == -most);
+  CHECK(near(result[2], -std::log(2.0) - half_log_two_pi - std::log(1e-200)));  // upon a sample
+  CHECK(
+      near(result[3], std::log(std::exp(-4.5) + std::exp(-0.5)) - std::log(2.0) - half_log_two_pi));
+  CHECK(near(result[5], std::log1p(std::exp(-8.0)) - std::log(2.0) - half_log_two_pi));
+  for (const int k : {6, 8}) CHECK(near(result[k], -half_log_two_pi - std::log(1e160)));
+  for (const int k : {9, 11}) CHECK(near(result[k], -half_log_two_pi - std::log(1e200)));
 }

@@ -156,53 +156,45 @@ TEST_CASE("shuffles exchange, votes count every lane") {
   });
 }
 
-TEST_CASE("ldmatrix and mma multiply a row-major A by a column-major and by a row-major B") {
+TEST_CASE("ldmatrix and mma multiply a row-major A by a column-major B") {
   std::mt19937 random(1);
   std::uniform_int_distribution<int> digit(-8, 8);
   std::vector<float> a(16 * 16), b(16 * 16);  // A [m][k]; B [n][k], 16 columns
   for (float& x : a) x = static_cast<float>(digit(random)) / 4.0f;
   for (float& x : b) x = static_cast<float>(digit(random)) / 4.0f;
-  for (const bool transposed : {false, true}) {
-    std::vector<float> product(16 * 16);
-    run(32, 1024, [&] {
-      const int lane = simt::thread_index();
-      const simt::Shared<uint32_t> words(0);
-      const auto pair = [](float low, float high) {
-        return static_cast<uint32_t>(simt::to_bits(simt::BFloat16{}, low)) |
-               static_cast<uint32_t>(simt::to_bits(simt::BFloat16{}, high)) << 16;
-      };
-      for (int i = lane; i < 128; i += 32) {
-        words.store(i, pair(a[2 * i], a[2 * i + 1]));
-        const int row = i / 8, column = i % 8 * 2;
-        words.store(128 + i, transposed ? pair(b[column * 16 + row], b[(column + 1) * 16 + row])
-                                        : pair(b[2 * i], b[2 * i + 1]));
+  std::vector<float> product(16 * 16);
+  run(32, 1024, [&] {
+    const int lane = simt::thread_index();
+    const simt::Shared<uint32_t> words(0);
+    const auto pair = [](float low, float high) {
+      return static_cast<uint32_t>(simt::to_bits(simt::BFloat16{}, low)) |
+             static_cast<uint32_t>(simt::to_bits(simt::BFloat16{}, high)) << 16;
+    };
+    for (int i = lane; i < 128; i += 32) {
+      words.store(i, pair(a[2 * i], a[2 * i + 1]));
+      words.store(128 + i, pair(b[2 * i], b[2 * i + 1]));
+    }
+    simt::block_barrier();
+    uint32_t left[4], right[4];
+    // Tiles of A: rows 0-7 and 8-15 at k 0-7, then both at k 8-15.
+    simt::load_matrix(left, words, lane % 16 * 8 + lane / 16 * 4);
+    // Tiles of B: columns 0-7 at k 0-7 and k 8-15, then columns 8-15.
+    const int first = lane % 8 + lane / 16 * 8, chunk = lane / 8 % 2;
+    simt::load_matrix(right, words, 128 + first * 8 + chunk * 4);
+    for (int n = 0; n < 2; ++n) {
+      float d[4] = {};
+      simt::mma<simt::BFloat16>(d, left, right[2 * n], right[2 * n + 1]);
+      for (int i = 0; i < 4; ++i) {
+        const int row = lane / 4 + i / 2 * 8, column = 8 * n + lane % 4 * 2 + i % 2;
+        product[static_cast<std::size_t>(row * 16 + column)] = d[i];
       }
-      simt::block_barrier();
-      uint32_t left[4], right[4];
-      // Tiles of A: rows 0-7 and 8-15 at k 0-7, then both at k 8-15.
-      simt::load_matrix(left, words, lane % 16 * 8 + lane / 16 * 4);
-      // Tiles of B: columns 0-7 at k 0-7 and k 8-15, then columns 8-15.
-      if (transposed) {
-        simt::load_matrix_transposed(right, words, 128 + lane % 16 * 8 + lane / 16 * 4);
-      } else {
-        const int row = lane % 8 + lane / 16 * 8, chunk = lane / 8 % 2;
-        simt::load_matrix(right, words, 128 + row * 8 + chunk * 4);
-      }
-      for (int n = 0; n < 2; ++n) {
-        float d[4] = {};
-        simt::mma<simt::BFloat16>(d, left, right[2 * n], right[2 * n + 1]);
-        for (int i = 0; i < 4; ++i) {
-          const int row = lane / 4 + i / 2 * 8, column = 8 * n + lane % 4 * 2 + i % 2;
-          product[static_cast<std::size_t>(row * 16 + column)] = d[i];
-        }
-      }
-    });
-    for (std::size_t m = 0; m < 16; ++m) {
-      for (std::size_t n = 0; n < 16; ++n) {
-        float truth = 0.0f;
-        for (std::size_t k = 0; k < 16; ++k) truth += a[m * 16 + k] * b[n * 16 + k];
-        CHECK(product[m * 16 + n] == truth);
-      }
+    }
+  });
+  for (std::size_t m = 0; m < 16; ++m) {
+    for (std::size_t n = 0; n < 16; ++n) {
+      float truth = 0.0f;
+      for (std::size_t k = 0; k < 16; ++k) truth += a[m * 16 + k] * b[n * 16 + k];
+      CHECK(product[m * 16 + n] == truth);
     }
   }
 }

@@ -77,6 +77,43 @@ def test_parzen_in_float64_is_exact(case: ParzenCase) -> None:
     assert truth.worst(result, exact) <= wander * (rounding + truth.cancellation(case, torch.float64))
 
 
+@pytest.mark.parametrize("far", [1e3, 1e6, 1e30])
+@pytest.mark.parametrize("place", [0, 700])
+def test_one_far_sample_spoils_no_density(place: int, far: float) -> None:
+    rng = torch.Generator().manual_seed(0)
+    queries, samples = torch.rand(150, 784, generator=rng), torch.rand(1000, 784, generator=rng)
+    samples[place] = far
+    exact = truth.parzen_log_density(queries, samples, torch.tensor([0.2]))
+    result = parzen_log_density(queries.to(DEVICE), samples.to(DEVICE), [0.2], impl="native").cpu()
+    assert truth.worst(result, exact) < 2e-3 + EPSILON / 2 * truth.largest(exact)
+
+
+def test_rows_far_from_each_other_keep_the_bound() -> None:
+    rng = torch.Generator().manual_seed(1)
+    rows = torch.rand(3000, 2, generator=rng) * 1e4
+    exact = truth.parzen_log_density(rows[:500], rows, torch.tensor([1.0]))
+    result = parzen_log_density(rows[:500].to(DEVICE), rows.to(DEVICE), [1.0], impl="native").cpu()
+    assert truth.worst(result, exact) < 2e-3 * 0.04 + EPSILON / 2 * truth.largest(exact)
+
+
+@DTYPES
+def test_an_infinite_query_has_no_density(dtype: torch.dtype) -> None:
+    queries, samples = (t.detach() for t in on_device(normal(5, 7), normal(40, 7, seed=1), dtype=dtype))
+    queries[3, 2] = -math.inf
+    density = parzen_log_density(queries, samples, [0.5, 1.0], impl="native")
+    assert density.isnan().sum(dim=0).tolist() == [0, 0, 0, 2, 0]
+
+
+def test_pixels_divided_on_the_gpu_are_exact() -> None:
+    pixels = torch.randint(0, 256, (900, 784), generator=torch.Generator().manual_seed(2))
+    rows = pixels.to(DEVICE) / 255
+    exact = truth.parzen_log_density(
+        pixels[:60].double() / 255, pixels[60:].double() / 255, torch.tensor([0.2]).double()
+    )
+    result = parzen_log_density(rows[:60], rows[60:], [0.2], impl="native").cpu()
+    assert truth.worst(result, exact) < 2e-4 + EPSILON * truth.largest(exact)
+
+
 def test_tf32_leaves_the_density_alone() -> None:
     queries, samples = (t.detach() for t in on_device(normal(64, 784), normal(500, 784, seed=1)))
     before = torch.get_float32_matmul_precision()
