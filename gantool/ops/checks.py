@@ -54,7 +54,7 @@ def check_same(op: str, name: str, tensor: Tensor, like_name: str, like: Tensor,
 
 def check_contiguous(op: str, name: str, tensor: Tensor) -> None:
     """Raises UsageError unless `tensor` may be written in place: its elements one after another, and its own."""
-    if not tensor.is_contiguous() or tensor.is_neg():
+    if not tensor.is_contiguous() or (not torch.compiler.is_compiling() and tensor.is_neg()):
         raise UsageError(f"{op}: {name} must be contiguous and no negative view, since it is updated in place")
 
 

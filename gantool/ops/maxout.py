@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gantool.errors import UsageError
 from gantool.ops import native, reference
 from gantool.ops.checks import check_float, check_nonempty, check_same, check_shape, check_tensor
 from gantool.ops.dispatch import autocast, below_autograd, connect
-from gantool.ops.selection import Impl, use_native
+from gantool.ops.selection import MAX_PIECES, Impl, use_native
 
 
 def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> Tensor:
@@ -85,6 +86,8 @@ def _scatter(grad: Tensor, won: Tensor) -> Tensor:
 
 def _plain_forward(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """The forward pass in plain torch: x [B, I] or [R, B, I], the others likewise."""
+    if bias.shape[-1] > MAX_PIECES:
+        raise UsageError(f"maxout: the number of pieces must be between 1 and {MAX_PIECES}, and is {bias.shape[-1]}")
     rows, columns, offsets = (t if x.ndim == 3 else t[None] for t in (x, weight.flatten(-3, -2).mT, bias.flatten(-2)))
     product = torch.baddbmm(offsets[:, None], rows, columns)
     best = product.view(*product.shape[:2], *bias.shape[-2:]).max(dim=3)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gantool.errors import UsageError
 from gantool.ops import native, reference
 from gantool.ops.checks import check_parzen, check_tensor
 from gantool.ops.dispatch import below_autograd, connect, one_by_one
@@ -40,7 +41,9 @@ def parzen_log_density(
     """
     if not isinstance(sigmas, Tensor):
         check_tensor("parzen_log_density", "queries", queries)
-        sigmas = torch.tensor(sigmas, dtype=torch.float64, device=queries.device).reshape(-1)
+        sigmas = _numbers(sigmas, queries.device)
+    if sigmas.ndim == 0:
+        sigmas = sigmas[None]
     check_parzen(queries, samples, sigmas)
     if not use_native("parzen_log_density", (queries, samples, sigmas), impl):
         specified: Tensor = torch.ops.gantool.parzen_log_density_reference(queries, samples, sigmas)
@@ -48,6 +51,13 @@ def parzen_log_density(
     sigmas = sigmas.to(reference.compute_dtype(queries.dtype))
     compiled: Tensor = torch.ops.gantool.parzen_log_density(queries, samples, sigmas)
     return compiled
+
+
+def _numbers(sigmas: Sequence[float] | float, device: torch.device) -> Tensor:
+    try:
+        return torch.tensor(sigmas, dtype=torch.float64, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"parzen_log_density: sigmas must be numbers, and are {sigmas!r}") from error
 
 
 class _Density(torch.autograd.Function):

@@ -101,7 +101,7 @@ def test_a_negative_view_is_its_values(impl: str) -> None:
 def test_a_number_is_one_bandwidth_and_no_bandwidth_gives_no_row(impl: str) -> None:
     queries, samples = (normal(6, 5, seed=i).float().requires_grad_() for i in range(2))
     right = parzen_log_density(queries, samples, [0.2], impl=impl)  # type: ignore[arg-type]
-    for sigma in (0.2, np.float32(0.2), torch.tensor([0.2])):
+    for sigma in (0.2, np.float32(0.2), torch.tensor([0.2]), torch.tensor(0.2)):
         density = parzen_log_density(queries, samples, sigma, impl=impl)  # type: ignore[arg-type]
         torch.testing.assert_close(density, right, rtol=1e-6, atol=1e-4)
     assert parzen_log_density(queries, samples, 2, impl=impl).shape == (1, 6)  # type: ignore[arg-type]
@@ -109,6 +109,30 @@ def test_a_number_is_one_bandwidth_and_no_bandwidth_gives_no_row(impl: str) -> N
         density = parzen_log_density(queries, samples, none, impl=impl)  # type: ignore[arg-type]
         assert density.shape == (0, 6)
         assert all(torch.equal(g, torch.zeros(6, 5)) for g in torch.autograd.grad(density.sum(), (queries, samples)))
+
+
+@pytest.mark.parametrize("sigmas", ["0.2", ["a"], None, [[0.2], [0.3, 0.4]]])
+def test_bandwidths_that_are_no_numbers_are_named(sigmas: Any) -> None:
+    with pytest.raises(UsageError, match="sigmas must be numbers, and are"):
+        parzen_log_density(torch.zeros(2, 3), torch.zeros(2, 3), sigmas)
+
+
+@pytest.mark.native
+def test_a_vmapped_raw_maxout_refuses_more_pieces_than_a_winner_can_name() -> None:
+    tensors = torch.zeros(3, 2, 4), torch.zeros(3, 2, 257, 4), torch.zeros(3, 2, 257)
+    with pytest.raises(UsageError, match="between 1 and 256, and is 257"):
+        torch.vmap(torch.ops.gantool.maxout_forward)(*tensors)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_momentum_compiles_whole(dtype: torch.dtype) -> None:
+    def step(*tensors: Tensor) -> None:
+        momentum_step(*tensors, RATES, bound=0.5)
+
+    mine, right = ([t.to(dtype) for t in momentum_case()] for _ in range(2))
+    torch.compile(step, fullgraph=True, backend="aot_eager")(*mine)
+    step(*right)
+    torch.testing.assert_close(mine, right)
 
 
 def momentum_case() -> tuple[Tensor, Tensor, Tensor]:
