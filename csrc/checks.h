@@ -6,6 +6,7 @@
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +18,24 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
 constexpr int64_t kAnySize = -1;
+
+// The name of a type as Python has it: "float32".
+inline std::string describe_type(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float:
+      return "float32";
+    case ScalarType::Double:
+      return "float64";
+    case ScalarType::Half:
+      return "float16";
+    case ScalarType::BFloat16:
+      return "bfloat16";
+    case ScalarType::Byte:
+      return "uint8";
+    default:
+      return torch::headeronly::toString(type);
+  }
+}
 
 // No stream: where the process has loaded another C++ library than the compiler's, one may crash.
 inline std::string describe_shape(const Tensor& tensor) {
@@ -59,7 +78,9 @@ class Door {
   const Door& same(const char* name, const Tensor& tensor, const char* like_name,
                    const Tensor& like) const {
     if (tensor.scalar_type() != like.scalar_type()) {
-      fail(name, std::string("of the type of ") + like_name + ", and is of another");
+      fail(name, std::string("of the type of ") + like_name + ", " +
+                     describe_type(like.scalar_type()) + ", and is " +
+                     describe_type(tensor.scalar_type()));
     }
     return same_device(name, tensor, like_name, like);
   }
@@ -78,7 +99,7 @@ class Door {
     for (const ScalarType type : types) {
       if (tensor.scalar_type() == type) return *this;
     }
-    fail(name, std::string(wanted) + ", and is of another type");
+    fail(name, std::string(wanted) + ", and is " + describe_type(tensor.scalar_type()));
   }
 
   // The shape and the device of another argument.
@@ -93,6 +114,23 @@ class Door {
 
   const Door& contiguous(const char* name, const Tensor& tensor) const {
     if (!tensor.is_contiguous()) fail(name, "contiguous, since it is updated in place");
+    return *this;
+  }
+
+  // For contiguous tensors, of types that a door above let in: no byte of one is a byte of another.
+  const Door& apart(const char* name, const Tensor& tensor, const char* other_name,
+                    const Tensor& other) const {
+    const auto begin = [](const Tensor& t) { return static_cast<const char*>(t.data_ptr()); };
+    const auto end = [&](const Tensor& t) {
+      const auto type = t.scalar_type();
+      const bool wide = type == ScalarType::Float || type == ScalarType::Double;
+      return begin(t) + t.numel() * (!wide ? 2 : type == ScalarType::Double ? 8 : 4);
+    };
+    const bool empty = tensor.numel() == 0 || other.numel() == 0;
+    if (!empty && std::less<>()(begin(tensor), end(other)) &&
+        std::less<>()(begin(other), end(tensor))) {
+      fail(name, std::string("in memory of its own, and shares some with ") + other_name);
+    }
     return *this;
   }
 
@@ -112,11 +150,15 @@ class Door {
   const char* op_;
 };
 
+inline void check_maxout_type(const Tensor& x) {
+  Door("maxout").type("x", x, "float32, bfloat16 or float16",
+                      {ScalarType::Float, ScalarType::BFloat16, ScalarType::Half});
+}
+
 // What both devices ask of maxout's forward arguments: x [B, I], weight [U, P, I], bias [U, P].
 inline void check_maxout(const Tensor& x, const Tensor& weight, int64_t max_pieces) {
+  check_maxout_type(x);
   Door("maxout")
-      .type("x", x, "float32, bfloat16 or float16",
-            {ScalarType::Float, ScalarType::BFloat16, ScalarType::Half})
       .shape("x", x, "[B, I]", {kAnySize, kAnySize})
       .shape("weight", weight, "[U, P, I]", {kAnySize, kAnySize, x.size(1)})
       .same("weight", weight, "x", x)
@@ -143,7 +185,7 @@ inline void check_maxout_backward(const Tensor& grad_out, const Tensor& winner, 
 // parameter, velocity and gradient of one shape, and copy, where there is one; updated in place, so
 // that all but the gradient must be contiguous. rates [2]: the learning rate and the momentum.
 inline void check_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
-                           const std::optional<Tensor>& copy, const Tensor& rates) {
+                           const std::optional<Tensor>& copy, const Tensor& rates, double bound) {
   Door door("momentum_step");
   door.type("parameter", parameter, "float32", {ScalarType::Float})
       .contiguous("parameter", parameter)
@@ -155,16 +197,30 @@ inline void check_momentum(const Tensor& parameter, const Tensor& velocity, cons
       .shape("rates", rates, "[2]", {2})
       .type("rates", rates, "float64", {ScalarType::Double})
       .contiguous("rates", rates)
-      .same_device("rates", rates, "parameter", parameter);
+      .same_device("rates", rates, "parameter", parameter)
+      .apart("velocity", velocity, "parameter", parameter);
+  if (!(bound > 0)) {
+    throw std::invalid_argument("momentum_step: bound must be positive, and is " +
+                                std::to_string(bound));
+  }
+  // A gradient that is not contiguous is copied before anything is written.
+  for (const Tensor* read : {&gradient, &rates}) {
+    if (!read->is_contiguous()) continue;
+    const char* const name = read == &rates ? "rates" : "gradient";
+    door.apart(name, *read, "parameter", parameter).apart(name, *read, "velocity", velocity);
+  }
   if (!copy) return;
   door.like("copy", *copy, "parameter", parameter)
       .type("copy", *copy, "bfloat16", {ScalarType::BFloat16})
-      .contiguous("copy", *copy);
+      .contiguous("copy", *copy)
+      .apart("copy", *copy, "parameter", parameter)
+      .apart("copy", *copy, "velocity", velocity)
+      .apart("copy", *copy, "rates", rates);
+  if (gradient.is_contiguous()) door.apart("copy", *copy, "gradient", gradient);
 }
 
-// queries [N, D], samples [M, D], sigmas [S], with M and D at least 1.
-inline void check_parzen(const Tensor& queries, const Tensor& samples, const Tensor& sigmas) {
-  const bool is_double = queries.scalar_type() == ScalarType::Double;
+// queries [N, D], samples [M, D], with M and D at least 1.
+inline void check_parzen_rows(const Tensor& queries, const Tensor& samples) {
   constexpr int64_t kLargest = INT64_MAX;
   Door("parzen_log_density")
       .type("queries", queries, "float32, bfloat16, float16 or float64",
@@ -172,12 +228,19 @@ inline void check_parzen(const Tensor& queries, const Tensor& samples, const Ten
       .shape("queries", queries, "[N, D]", {kAnySize, kAnySize})
       .shape("samples", samples, "[M, D]", {kAnySize, queries.size(1)})
       .same("samples", samples, "queries", queries)
+      .between("the number of samples", samples.size(0), 1, kLargest)
+      .between("the dimension", queries.size(1), 1, kLargest);
+}
+
+// The same, and sigmas [S].
+inline void check_parzen(const Tensor& queries, const Tensor& samples, const Tensor& sigmas) {
+  const bool is_double = queries.scalar_type() == ScalarType::Double;
+  check_parzen_rows(queries, samples);
+  Door("parzen_log_density")
       .shape("sigmas", sigmas, "[S]", {kAnySize})
       .type("sigmas", sigmas, is_double ? "float64 as the queries are" : "float32",
             {is_double ? ScalarType::Double : ScalarType::Float})
-      .same_device("sigmas", sigmas, "queries", queries)
-      .between("the number of samples", samples.size(0), 1, kLargest)
-      .between("the dimension", queries.size(1), 1, kLargest);
+      .same_device("sigmas", sigmas, "queries", queries);
 }
 
 // Rows with unit stride between columns, as the kernels want them; a copy only where they are not.

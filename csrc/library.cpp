@@ -158,6 +158,8 @@ std::tuple<Tensor, Tensor, Tensor> maxout_backward(const Tensor& grad_out, const
 
 // What the backward pass runs for tensors of this type and number of pieces.
 std::string maxout_variant(const Tensor& x, int64_t pieces) {
+  check_maxout_type(x);
+  Door("maxout").between("the number of pieces", pieces, 1, kMaxoutMaxPieces);
   if (product_type(x.scalar_type()) == ScalarType::BFloat16) return "dense bfloat16";
   if (!maxout_cpu_prefers_winners(pieces)) return "dense float32";
   return maxout_cpu_variant_name(maxout_cpu_best_variant());
@@ -178,7 +180,7 @@ void run_momentum(const Tensor& parameter, const Tensor& velocity, const Tensor&
 
 void momentum_step(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
                    const std::optional<Tensor>& copy, const Tensor& rates, double bound) {
-  check_momentum(parameter, velocity, gradient, copy, rates);
+  check_momentum(parameter, velocity, gradient, copy, rates, bound);
   const Tensor grad = torch::stable::contiguous(gradient);
   BFloat16* rounded = copy ? data<BFloat16>(*copy) : nullptr;
   const double* pair = data<double>(rates);
@@ -234,6 +236,7 @@ Tensor parzen_log_density(const Tensor& queries, const Tensor& samples, const Te
 
 // What parzen_log_density runs for these data: byte pixels take a faster way where there is one.
 std::string parzen_variant(const Tensor& queries, const Tensor& samples) {
+  check_parzen_rows(queries, samples);
   if (queries.scalar_type() == ScalarType::Double) return "float64";
   const Tensor query_rows = with_contiguous_columns(as_type(queries, ScalarType::Float));
   const Tensor sample_rows = with_contiguous_columns(as_type(samples, ScalarType::Float));

@@ -127,7 +127,7 @@ std::tuple<Tensor, Tensor, Tensor> maxout_backward(const Tensor& grad_out, const
 // each replay.
 void momentum_step(const Tensor& parameter, const Tensor& velocity, const Tensor& gradient,
                    const std::optional<Tensor>& copy, const Tensor& rates, double bound) {
-  check_momentum(parameter, velocity, gradient, copy, rates);
+  check_momentum(parameter, velocity, gradient, copy, rates, bound);
   const CallerStream stream(parameter);
   const Tensor grad = torch::stable::contiguous(gradient);
   const int64_t columns = parameter.dim() < 2 ? parameter.numel() : parameter.size(-1);

@@ -54,7 +54,8 @@ void maxout_select_cpu(const MaxoutShape& shape, const Element* product, Element
                        uint8_t* winner, MaxoutVariant variant, const Threads& threads);
 
 // grad_x and grad_weight from the winners alone: 4 B U I operations where dense products take P
-// times as many. Sums are float32, in an order that does not depend on the number of threads.
+// times as many. Sums are float32, in an order that does not depend on the number of threads. This
+// and the two below throw std::invalid_argument for a winner beyond the pieces, and write nothing.
 void maxout_backward_cpu(const MaxoutShape& shape, const MaxoutBackward& arguments,
                          MaxoutVariant variant, const Threads& threads);
 

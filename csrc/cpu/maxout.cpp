@@ -118,6 +118,18 @@ void select_rows(const MaxoutShape& shape, const Element* product, Element* out,
   }
 }
 
+// A winner becomes an index, and may have come from anywhere: one pass over B U bytes, beside B U I
+// operations.
+void check_winners(const MaxoutShape& shape, const uint8_t* winner) {
+  uint8_t largest = 0;
+  for (int64_t i = 0; i < shape.batch * shape.units; ++i) largest = std::max(largest, winner[i]);
+  if (shape.batch * shape.units > 0 && largest >= shape.pieces) {
+    throw std::invalid_argument("maxout_backward: winner must be below the number of pieces, " +
+                                std::to_string(shape.pieces) + ", and one is " +
+                                std::to_string(largest));
+  }
+}
+
 MaxoutVariant choose(MaxoutVariant variant) {
   if (!maxout_cpu_variant_available(variant)) {
     throw std::invalid_argument(std::string("maxout: this processor has no ") +
@@ -182,6 +194,7 @@ void maxout_select_cpu(const MaxoutShape& shape, const Element* product, Element
 template <typename Element>
 void maxout_scatter_cpu(const MaxoutShape& shape, const Element* grad_out, const uint8_t* winner,
                         Element* grad_product, const Threads& threads) {
+  check_winners(shape, winner);
   threads.run(shape.batch, row_grain(shape), [&](int64_t begin, int64_t end) {
     const int64_t first = begin * shape.units, last = end * shape.units;
     std::fill(grad_product + first * shape.pieces, grad_product + last * shape.pieces, Element{});
@@ -194,6 +207,7 @@ void maxout_scatter_cpu(const MaxoutShape& shape, const Element* grad_out, const
 template <typename Element>
 void maxout_bias_gradient_cpu(const MaxoutShape& shape, const Element* grad_out,
                               const uint8_t* winner, Element* grad_bias, const Threads& threads) {
+  check_winners(shape, winner);
   const int64_t pieces = shape.pieces;
   const int64_t grain = 1 + kElementsPerThread / std::max<int64_t>(shape.batch, 1);
   threads.run(shape.units, grain, [&](int64_t begin, int64_t end) {
@@ -227,6 +241,7 @@ void maxout_backward_cpu(const MaxoutShape& shape, const MaxoutBackward& argumen
   if (std::max(shape.batch, shape.units * shape.pieces) > std::numeric_limits<int32_t>::max()) {
     throw std::invalid_argument("maxout: the batch and units x pieces must each be below 2^31");
   }
+  check_winners(shape, arguments.winner);
   switch (choose(variant)) {
 #if defined(__x86_64__)
     case MaxoutVariant::kAvx512:

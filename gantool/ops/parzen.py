@@ -8,22 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gantool.errors import UsageError
 from gantool.ops import native, reference
-from gantool.ops.checks import check_float, check_nonempty, check_positive, check_same, check_shape
+from gantool.ops.checks import check_parzen, check_tensor
+from gantool.ops.dispatch import below_autograd, connect, one_by_one
+from gantool.ops.parzen_derivatives import Direction, along, hessian_product
 from gantool.ops.selection import Impl, use_native
 
 
 def parzen_log_density(
-    queries: Tensor, samples: Tensor, sigmas: Tensor | Sequence[float], *, impl: Impl = "auto"
+    queries: Tensor, samples: Tensor, sigmas: Tensor | Sequence[float] | float, *, impl: Impl = "auto"
 ) -> Tensor:
     """Log-density in nats of each query under a Gaussian Parzen window, for every bandwidth in one pass.
 
     `log p(q) = log mean_j exp(−‖q − s_j‖² / 2σ²) − (D/2)·log(2πσ²)` (Goodfellow et al. 2014, section 5).
 
     queries is [N, D], samples [M, D], of one type and on one device; sigmas [S] holds the bandwidths, in
-    the data's units, as a tensor of any floating type or a sequence. The result is [S, N], float32 for
-    types up to 32 bits and float64 for float64. Memory beyond inputs and result stays bounded: no N×M
-    matrix. Differentiable in all three, in the same memory. Autocast is left out: a density needs float32.
+    the data's units, as a tensor of any floating type or a sequence; a number is one bandwidth. The result is
+    [S, N], float32 for types up to 32 bits and float64 for float64. Memory beyond inputs and result stays
+    bounded: no N×M matrix. Autocast is left out: a density needs float32.
+
+    Differentiable in all three, in the same memory, in reverse mode twice and in forward mode once, of the gradient
+    too; what is beyond goes through plain torch and keeps N×M matrices, but for forward mode within forward mode
+    (torch.func.jacfwd of jacfwd), which raises NotImplementedError. torch.vmap takes queries of a leading axis as more
+    rows, and anything else one entry after another.
 
     A query holding a NaN gets NaN, alone; a far one stays finite; a sample holding a NaN makes all NaN.
     Data that spread over far more than sqrt(1e6)·sigma lose digits to cancellation; use float64 there.
@@ -32,42 +40,107 @@ def parzen_log_density(
     Raises UsageError where a shape, type, device or bandwidth does not fit, or a forced "native" cannot run.
     """
     if not isinstance(sigmas, Tensor):
-        sigmas = torch.tensor(sigmas, dtype=torch.float64, device=queries.device)
-    _check(queries, samples, sigmas)
+        check_tensor("parzen_log_density", "queries", queries)
+        sigmas = _numbers(sigmas, queries.device)
+    if sigmas.ndim == 0:
+        sigmas = sigmas[None]
+    check_parzen(queries, samples, sigmas)
     if not use_native("parzen_log_density", (queries, samples, sigmas), impl):
-        specified: Tensor = reference.parzen_log_density(queries, samples, sigmas)
+        specified: Tensor = torch.ops.gantool.parzen_log_density_reference(queries, samples, sigmas)
         return specified
     sigmas = sigmas.to(reference.compute_dtype(queries.dtype))
     compiled: Tensor = torch.ops.gantool.parzen_log_density(queries, samples, sigmas)
     return compiled
 
 
-def _check(queries: Tensor, samples: Tensor, sigmas: Tensor) -> None:
-    op = "parzen_log_density"
-    check_float(op, "queries", queries)
-    check_shape(op, "queries", queries, "[N, D]", (None, None))
-    check_shape(op, "samples", samples, "[M, D]", (None, queries.shape[1]))
-    check_shape(op, "sigmas", sigmas, "[S]", (None,))
-    check_same(op, "samples", samples, "queries", queries)
-    check_same(op, "sigmas", sigmas, "queries", queries, dtype=False)
-    check_float(op, "sigmas", sigmas)
-    check_nonempty(op, "samples", "row", samples.shape[0])
-    check_nonempty(op, "queries", "column", queries.shape[1])
-    check_positive(op, "sigmas", sigmas)
+def _numbers(sigmas: Sequence[float] | float, device: torch.device) -> Tensor:
+    try:
+        return torch.tensor(sigmas, dtype=torch.float64, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"parzen_log_density: sigmas must be numbers, and are {sigmas!r}") from error
 
 
-def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs)
+class _Density(torch.autograd.Function):
+    """A log-density operator with its derivatives: (operator, queries, samples, sigmas) → log-density."""
+
+    @staticmethod
+    def forward(op: Any, queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
+        density: Tensor = below_autograd(op, queries, samples, sigmas)
+        return density
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[1:])
+        ctx.save_for_forward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
+        needed = ctx.needs_input_grad[1:]
+        if grad is None:
+            return None, None, None, None
+        grads = torch.ops.gantool.parzen_backward(grad, *ctx.saved_tensors, *needed)
+        return None, *(value if need else None for value, need in zip(grads, needed, strict=True))
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        queries, samples, sigmas = ctx.saved_tensors
+        return along(queries, samples, sigmas, Direction(*tangents))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], op: Any, *tensors: Tensor) -> tuple[Any, Any]:
+        if in_dims[2:] != (None, None):
+            return one_by_one(info, in_dims, op, *tensors)
+        queries, samples, sigmas = tensors
+        rows = queries.movedim(in_dims[1] or 0, 0)
+        return op(rows.flatten(0, 1), samples, sigmas).unflatten(1, rows.shape[:2]), 1
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    needed = ctx.needs_input_grad
-    grads = reference.parzen_backward(grad, *ctx.saved_tensors, *needed)
-    return tuple(value if need else None for value, need in zip(grads, needed, strict=True))
+class _Gradient(torch.autograd.Function):
+    """gantool::parzen_backward with its derivatives."""
+
+    @staticmethod
+    def forward(op: Any, *arguments: Any) -> tuple[Tensor, ...]:
+        grads: tuple[Tensor, ...] = below_autograd(op, *arguments)
+        return grads
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.op, ctx.wanted = inputs[0], inputs[5:]
+        ctx.mark_non_differentiable(*(value for value, wanted in zip(output, ctx.wanted, strict=True) if not wanted))
+        ctx.save_for_backward(*inputs[1:5])
+        ctx.save_for_forward(*inputs[1:5])
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad, queries, samples, sigmas = ctx.saved_tensors
+        direction = Direction(*(t if wanted else None for t, wanted in zip(cotangents, ctx.wanted, strict=True)))
+        for_grad = along(queries, samples, sigmas, direction).to(grad.dtype)
+        return None, for_grad, *hessian_product(grad, queries, samples, sigmas, direction), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, d_grad: Tensor | None, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad, queries, samples, sigmas = ctx.saved_tensors
+        moved = list(hessian_product(grad, queries, samples, sigmas, Direction(*tangents[:3])))
+        if d_grad is not None:
+            own = ctx.op(d_grad, queries, samples, sigmas, *ctx.wanted)
+            moved = [a + b if wanted else a for a, b, wanted in zip(moved, own, ctx.wanted, strict=True)]
+        return tuple(value if wanted else None for value, wanted in zip(moved, ctx.wanted, strict=True))
+
+    vmap = staticmethod(one_by_one)
 
 
-reference.parzen_log_density.register_autograd(_backward, setup_context=_setup_context)
+def _no_rule(*_: Any) -> Any:
+    raise NotImplementedError(
+        "parzen_log_density has no forward mode within forward mode and no functionalize: "
+        "take one of the two derivatives by reverse mode, with torch.func.grad or torch.func.jacrev"
+    )
+
+
+connect("parzen_log_density_reference", _Density, _no_rule)
+connect("parzen_backward", _Gradient, _no_rule)
 
 if native.CPU.loaded:
     torch.library.register_fake("gantool::parzen_log_density", reference.parzen_fake)
-    torch.library.register_autograd("gantool::parzen_log_density", _backward, setup_context=_setup_context)
+    connect("parzen_log_density", _Density, _no_rule)

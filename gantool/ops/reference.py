@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gantool.ops.checks import check_float, check_parzen, check_same, check_shape
+
 # Elements in one distance tile: 4 MB of float32 on a CPU, where the tile should stay in the cache; 32 MB
 # on an accelerator, where a small tile would leave it idle. A few such tiles live at once.
 _CPU_TILE_ELEMENTS = 1 << 20
@@ -133,7 +135,6 @@ def _drop_negligible(kernel: Tensor) -> Tensor:
     return torch.threshold_(kernel, torch.finfo(kernel.dtype).tiny * 1e5, 0.0)
 
 
-@torch.library.custom_op("gantool::parzen_log_density_reference", mutates_args=())
 def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
     """Log-density of each query under a Gaussian Parzen window on the samples, for every bandwidth.
 
@@ -143,6 +144,7 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
     The least squared distance seen so far is the reference point of every bandwidth's sum, because exp is
     monotone: its own term is exp(0) = 1, so no sum underflows and a far query stays finite.
     """
+    check_parzen(queries, samples, sigmas)
     distances = _Distances(queries, samples)
     rates = _inverse_bandwidth(sigmas, distances.dtype)
     normaliser = _normaliser(sigmas, samples.shape[0], samples.shape[1])
@@ -173,10 +175,13 @@ def parzen_fake(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
     return queries.new_empty(sigmas.shape[0], queries.shape[0], dtype=compute_dtype(queries.dtype))
 
 
-parzen_log_density.register_fake(parzen_fake)
+torch.library.define(
+    "gantool::parzen_log_density_reference", "(Tensor queries, Tensor samples, Tensor sigmas) -> Tensor"
+)
+torch.library.impl("gantool::parzen_log_density_reference", "default", parzen_log_density)
+torch.library.register_fake("gantool::parzen_log_density_reference", parzen_fake)
 
 
-@torch.library.custom_op("gantool::parzen_backward", mutates_args=())
 def parzen_backward(
     grad: Tensor,
     queries: Tensor,
@@ -195,6 +200,10 @@ def parzen_backward(
     share one weight tile, so that S of them cost as many products as one. A gradient that is not needed
     comes back with no elements.
     """
+    check_parzen(queries, samples, sigmas)
+    check_float("parzen_backward", "grad", grad)
+    check_shape("parzen_backward", "grad", grad, "[S, N]", (sigmas.shape[0], queries.shape[0]))
+    check_same("parzen_backward", "grad", grad, "queries", queries, dtype=False)
     distances = _Distances(queries, samples)
     rates = _inverse_bandwidth(sigmas, distances.dtype)
     grad_queries = queries.new_zeros(queries.shape if need_queries else (0,))
@@ -241,8 +250,7 @@ def _pull_weights(distances: _Distances, query: _Rows, rates: list[Tensor], grad
     return weights
 
 
-@parzen_backward.register_fake
-def _(
+def _parzen_backward_fake(
     grad: Tensor,
     queries: Tensor,
     samples: Tensor,
@@ -256,3 +264,12 @@ def _(
         samples.new_empty(samples.shape if need_samples else (0,)),
         sigmas.new_empty(sigmas.shape if need_sigmas else (0,)),
     )
+
+
+torch.library.define(
+    "gantool::parzen_backward",
+    "(Tensor grad, Tensor queries, Tensor samples, Tensor sigmas, bool need_queries, bool need_samples, "
+    "bool need_sigmas) -> (Tensor, Tensor, Tensor)",
+)
+torch.library.impl("gantool::parzen_backward", "default", parzen_backward)
+torch.library.register_fake("gantool::parzen_backward", _parzen_backward_fake)

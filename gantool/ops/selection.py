@@ -9,11 +9,13 @@ from torch import Tensor
 
 from gantool.errors import UsageError
 from gantool.ops import native
+from gantool.ops.checks import check_tensor
 
 Impl = Literal["auto", "native", "reference"]
 Operator = Literal["maxout", "parzen_log_density"]
 
 _LOW_PRECISION: Final = (torch.float32, torch.bfloat16, torch.float16)
+_NAMES: Final = {"maxout": ("x", "weight"), "parzen_log_density": ("queries", "samples")}
 MAX_PIECES: Final = 256  # the winning piece is kept as uint8
 
 
@@ -55,6 +57,8 @@ def selected_impl(op: Operator, *tensors: Tensor, impl: Impl = "auto") -> str:
     `tensors` are the operator's first two arguments, in order: x and weight, or queries and samples.
     Raises UsageError as the call itself would.
     """
+    for name, tensor in zip(_NAMES[op], tensors, strict=False):
+        check_tensor(op, name, tensor)
     if not use_native(op, tensors, impl):
         return "reference (torch)"
     return f"native ({_native_variant(op, tensors)})"
