@@ -12,6 +12,7 @@ from gantool.errors import UsageError
 from gantool.ops import native, reference
 from gantool.ops.checks import check_parzen, check_tensor
 from gantool.ops.dispatch import below_autograd, connect, one_by_one
+from gantool.ops.distances import compute_dtype
 from gantool.ops.parzen_derivatives import Direction, along, hessian_product
 from gantool.ops.selection import Impl, use_native
 
@@ -33,10 +34,12 @@ def parzen_log_density(
     (torch.func.jacfwd of jacfwd), which raises NotImplementedError. torch.vmap takes queries of a leading axis as more
     rows, and anything else one entry after another.
 
-    A query holding a NaN gets NaN, alone; a far one stays finite; a sample holding a NaN makes all NaN.
-    Data that spread over far more than sqrt(1e6)·sigma lose digits to cancellation; use float64 there.
+    A query holding a NaN or an infinity gets NaN, alone; a far one stays finite; a sample holding a NaN makes all NaN.
+    Wherever coordinates lie, a result errs by at most 2e-3·(0.2/σ)² nats and its own last rounding: queries whose
+    distances would lose more to cancellation are computed again from differences in float64, which is slower.
 
-    `impl` is "auto" (the compiled kernel where there is one), "native" or "reference".
+    `impl` is "auto" (the compiled kernel where there is one that is faster: not for float64 on a CPU), "native" or
+    "reference".
     Raises UsageError where a shape, type, device or bandwidth does not fit, or a forced "native" cannot run.
     """
     if not isinstance(sigmas, Tensor):
@@ -48,7 +51,7 @@ def parzen_log_density(
     if not use_native("parzen_log_density", (queries, samples, sigmas), impl):
         specified: Tensor = torch.ops.gantool.parzen_log_density_reference(queries, samples, sigmas)
         return specified
-    sigmas = sigmas.to(reference.compute_dtype(queries.dtype))
+    sigmas = sigmas.to(compute_dtype(queries.dtype))
     compiled: Tensor = torch.ops.gantool.parzen_log_density(queries, samples, sigmas)
     return compiled
 

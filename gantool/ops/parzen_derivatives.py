@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from gantool.ops.reference import compute_dtype
+from gantool.ops.distances import compute_dtype
 
 _TILE_ELEMENTS: Final = 1 << 20  # of [S, queries, M] in float64, a few of which live at once
 _FARTHEST: Final = 1e100  # a squared distance whose weight is 0 beside any other; infinite ones would give 0 · ∞

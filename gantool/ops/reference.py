@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gantool.ops.checks import check_float, check_parzen, check_same, check_shape
-
-# Elements in one distance tile: 4 MB of float32 on a CPU, where the tile should stay in the cache; 32 MB
-# on an accelerator, where a small tile would leave it idle. A few such tiles live at once.
-_CPU_TILE_ELEMENTS = 1 << 20
-_DEVICE_TILE_ELEMENTS = 1 << 23
-_SAMPLE_ROWS = 2048
-_KEPT_ELEMENTS = 1 << 24
+from gantool.ops.distances import Distances, compute_dtype, ways
 
 
 def maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -32,11 +26,6 @@ def maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     units, pieces, inputs = weight.shape
     flat = torch.nn.functional.linear(x, weight.reshape(units * pieces, inputs), bias.reshape(-1))
     return flat.view(x.shape[0], units, pieces).max(dim=2).values
-
-
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The type that distances and densities are computed and returned in."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 @contextlib.contextmanager
@@ -57,71 +46,18 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         backend.fp32_precision = before
 
 
-class _Rows(NamedTuple):
-    """Centred rows [n, D] and their squared norms [n]."""
-
-    values: Tensor
-    norms: Tensor
-
-
-class _Distances:
-    """Squared distances between queries and samples, one tile at a time.
-
-    Computed as |q|² + |s|² − 2 q·s, which costs one matrix product but cancels where the norms are far
-    larger than the distance; subtracting the samples' mean from both removes an offset that data share.
-    """
-
-    def __init__(self, queries: Tensor, samples: Tensor) -> None:
-        self.dtype = compute_dtype(queries.dtype)
-        self.queries, self.samples = queries, samples
-        mean = samples.mean(dim=0, dtype=self.dtype)
-        self.centre = mean.masked_fill(~mean.isfinite(), 0.0)
-        self._kept: list[tuple[slice, _Rows]] = []
-        tile = _CPU_TILE_ELEMENTS if queries.device.type == "cpu" else _DEVICE_TILE_ELEMENTS
-        # A wide row must not let the centred copies outgrow the tile.
-        rows = max(1, 2 * tile // max(1, queries.shape[1]))
-        self.sample_rows = min(_SAMPLE_ROWS, rows)
-        self.query_rows = min(tile // _SAMPLE_ROWS, rows)
-        # Queries whose distances to every sample are held at once, where a sum over samples must come first.
-        self.whole_rows = max(1, min(2 * tile // samples.shape[0], rows))
-
-    def query_chunks(self, size: int) -> Iterator[tuple[slice, _Rows]]:
-        """Slices of the queries, each with its centred rows."""
-        return self._chunks(self.queries, size)
-
-    def sample_chunks(self) -> Iterable[tuple[slice, _Rows]]:
-        """Slices of the samples, each with its centred rows: made once where they are small enough to keep."""
-        if self.samples.numel() > _KEPT_ELEMENTS:
-            return self._chunks(self.samples, self.sample_rows)
-        if not self._kept:
-            self._kept = list(self._chunks(self.samples, self.sample_rows))
-        return self._kept
-
-    def _chunks(self, rows: Tensor, size: int) -> Iterator[tuple[slice, _Rows]]:
-        for start in range(0, rows.shape[0], size):
-            part = slice(start, min(start + size, rows.shape[0]))
-            values = rows[part].to(self.dtype) - self.centre
-            norms = values.square().sum(dim=1)
-            # A row beyond the type's range is far from everything; its product would be inf − inf = NaN.
-            yield part, _Rows(values.masked_fill_(norms.isinf()[:, None], 0.0), norms)
-
-    @staticmethod
-    def tile(query: _Rows, sample: _Rows) -> Tensor:
-        """Squared distances [n, m], within [0, largest finite]: rounding can take a tiny one below 0."""
-        product = torch.addmm(sample.norms, query.values, sample.values.T, alpha=-2.0)
-        product += query.norms[:, None]
-        return product.clamp_(0.0, torch.finfo(product.dtype).max)
-
-
 def _normaliser(sigmas: Tensor, sample_count: int, dimension: int) -> Tensor:
     """log M + (D/2)·log(2πσ²) as [S, 1] float64: what separates the log-sum-exp from the log-density."""
     sigma = sigmas.detach().to(torch.float64)[:, None]
     return math.log(sample_count) + 0.5 * dimension * math.log(2 * math.pi) + dimension * sigma.log()
 
 
-def _inverse_bandwidth(sigmas: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    """1/(2σ²) for each bandwidth: S scalars, in the computing type but squared in float64."""
-    return list((0.5 / sigmas.detach().to(torch.float64).square()).to(dtype).unbind())
+def _rates(sigmas: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """1/(2σ²) for each bandwidth: S scalars, squared in float64, kept within the computing type: a distance of 0 times
+    an infinite rate, or an infinite one times none, would be NaN."""
+    limits = torch.finfo(dtype)
+    exact = 0.5 / sigmas.detach().to(torch.float64).square()
+    return list(exact.clamp(limits.tiny, limits.max).to(dtype).unbind())
 
 
 def _exp(exponent: Tensor) -> Tensor:
@@ -145,29 +81,45 @@ def parzen_log_density(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tens
     monotone: its own term is exp(0) = 1, so no sum underflows and a far query stays finite.
     """
     check_parzen(queries, samples, sigmas)
-    distances = _Distances(queries, samples)
-    rates = _inverse_bandwidth(sigmas, distances.dtype)
     normaliser = _normaliser(sigmas, samples.shape[0], samples.shape[1])
-    result = torch.empty(len(rates), queries.shape[0], dtype=distances.dtype, device=queries.device)
+    density = torch.empty(sigmas.shape[0], queries.shape[0], dtype=torch.float64, device=queries.device)
+    pending = torch.arange(queries.shape[0], device=queries.device)
     with _full_precision(queries.device):
-        for part, query in distances.query_chunks(distances.query_rows):
-            least = torch.full_like(query.norms, math.inf)
-            sums = query.norms.new_zeros(len(rates), query.norms.shape[0])
-            for _, sample in distances.sample_chunks():
-                tile = distances.tile(query, sample)
-                nearer = torch.minimum(least, tile.amin(dim=1))
-                tile -= nearer[:, None]
-                for rate, row in zip(rates, sums, strict=True):
-                    row *= ((nearer - least) * rate).exp_()
-                    row += _exp(tile * -rate).sum(dim=1)
-                least = nearer
-            # The sum of three large terms of either sign: float64 keeps their rounding out of the result.
-            exponent = least.double() * torch.stack(rates).double()[:, None] if rates else sums.double()
-            density = sums.double().log() - exponent - normaliser
-            # A far query saturates rather than overflows; one that is not a number, or infinite, is NaN.
-            density.clamp_(min=torch.finfo(result.dtype).min)
-            result[:, part] = density + (queries[part].double() * 0.0).sum(dim=1)
-    return result
+        for distances in ways(queries, samples):
+            distances.queries = queries[pending]
+            sums, lost = _log_sums(distances, sigmas)
+            density[:, pending] = sums - normaliser
+            pending = pending[lost]
+            if not pending.numel():
+                break
+    # A far query saturates rather than overflows; one that is not a number, or infinite, is NaN.
+    dtype = compute_dtype(queries.dtype)
+    density.clamp_(min=torch.finfo(dtype).min)
+    return (density + (queries.double() * 0.0).sum(dim=1)).to(dtype)
+
+
+def _log_sums(distances: Distances, sigmas: Tensor) -> tuple[Tensor, Tensor]:
+    """log Σ_j exp(−d²/2σ²) as [S, N] float64, and which queries lost too many digits [N]."""
+    rates = _rates(sigmas, distances.dtype)
+    total = distances.queries.shape[0]
+    result = torch.empty(len(rates), total, dtype=torch.float64, device=sigmas.device)
+    lost = torch.zeros(total, dtype=torch.bool, device=sigmas.device)
+    for part, query in distances.query_chunks(distances.query_rows):
+        least = torch.full_like(query.norms, math.inf)
+        sums = query.norms.new_zeros(len(rates), query.norms.shape[0])
+        for _, sample in distances.sample_chunks():
+            tile = distances.tile(query, sample)
+            nearer = torch.minimum(least, tile.amin(dim=1))
+            tile -= nearer[:, None]
+            for rate, row in zip(rates, sums, strict=True):
+                row *= ((nearer - least) * rate).exp_()
+                row += _exp(tile * -rate).sum(dim=1)
+            least = nearer
+        # The sum of three large terms of either sign: float64 keeps their rounding out of the result.
+        exponent = least.double() * torch.stack(rates).double()[:, None] if rates else sums.double()
+        result[:, part] = sums.double().log() - exponent
+        lost[part] = distances.lost(query.norms, least, sigmas)
+    return result, lost
 
 
 def parzen_fake(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
@@ -204,39 +156,55 @@ def parzen_backward(
     check_float("parzen_backward", "grad", grad)
     check_shape("parzen_backward", "grad", grad, "[S, N]", (sigmas.shape[0], queries.shape[0]))
     check_same("parzen_backward", "grad", grad, "queries", queries, dtype=False)
-    distances = _Distances(queries, samples)
-    rates = _inverse_bandwidth(sigmas, distances.dtype)
-    grad_queries = queries.new_zeros(queries.shape if need_queries else (0,))
-    grad_samples = distances.centre.new_zeros(samples.shape if need_samples else (0,))
-    moments = torch.zeros(len(rates), dtype=torch.float64, device=queries.device)
     with _full_precision(queries.device):
-        for part, query in distances.query_chunks(distances.whole_rows):
-            weights = _pull_weights(distances, query, rates, grad[:, part], moments)
-            mass = weights.sum(dim=1, keepdim=True)
-            pulled = -mass * query.values
-            for columns, sample in distances.sample_chunks():
-                weight = weights[:, columns]
-                if need_queries:
-                    pulled += weight @ sample.values
-                if need_samples:
-                    mass = weight.sum(dim=0)[:, None]
-                    grad_samples[columns] += weight.T @ query.values - mass * sample.values
-            if need_queries:
-                grad_queries[part] = pulled.to(queries.dtype)
+        for distances in ways(queries, samples):
+            found = _gradients(distances, grad, sigmas, need_queries, need_samples)
+            if found is not None:
+                break
+    assert found is not None  # the last way loses nothing
+    grad_queries, grad_samples, moments = found
     sigma = sigmas.to(torch.float64)
     grad_sigmas = moments / sigma**3 - grad.double().sum(dim=1) * samples.shape[1] / sigma
     return (
-        grad_queries,
+        grad_queries.to(queries.dtype),
         grad_samples.to(samples.dtype),
         grad_sigmas.to(sigmas.dtype) if need_sigmas else sigmas.new_zeros(0),
     )
 
 
-def _pull_weights(distances: _Distances, query: _Rows, rates: list[Tensor], grad: Tensor, moments: Tensor) -> Tensor:
-    """Σ_σ grad · w / σ² as [n, M], for the n queries of `grad` [S, n]; adds Σ grad · w · d² to `moments` [S]."""
-    squared = query.norms.new_empty(query.norms.shape[0], distances.samples.shape[0])
-    for columns, sample in distances.sample_chunks():
-        squared[:, columns] = distances.tile(query, sample)
+def _gradients(
+    distances: Distances, grad: Tensor, sigmas: Tensor, need_queries: bool, need_samples: bool
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Gradients in queries and samples, and Σ grad · w · d² for each bandwidth; None where digits were lost."""
+    queries, samples = distances.queries, distances.samples
+    rates = _rates(sigmas, distances.dtype)
+    grad_queries = distances.centre.new_zeros(queries.shape if need_queries else (0,))
+    grad_samples = distances.centre.new_zeros(samples.shape if need_samples else (0,))
+    moments = torch.zeros(len(rates), dtype=torch.float64, device=queries.device)
+    for part, query in distances.query_chunks(distances.whole_rows):
+        squared = query.norms.new_empty(query.norms.shape[0], samples.shape[0])
+        for columns, sample in distances.sample_chunks():
+            squared[:, columns] = distances.tile(query, sample)
+        if bool(distances.lost(query.norms, squared.amin(dim=1), sigmas).any()):
+            return None
+        weights = _pull_weights(squared, rates, grad[:, part], moments)
+        mass = weights.sum(dim=1, keepdim=True)
+        pulled = -mass * query.values
+        for columns, sample in distances.sample_chunks():
+            weight = weights[:, columns]
+            if need_queries:
+                pulled += weight @ sample.values
+            if need_samples:
+                mass = weight.sum(dim=0)[:, None]
+                grad_samples[columns] += weight.T @ query.values - mass * sample.values
+        if need_queries:
+            grad_queries[part] = pulled
+    return grad_queries, grad_samples, moments
+
+
+def _pull_weights(squared: Tensor, rates: list[Tensor], grad: Tensor, moments: Tensor) -> Tensor:
+    """Σ_σ grad · w / σ² as [n, M] from the distances [n, M] of n queries, which are spent, and `grad` [S, n]; adds
+    Σ grad · w · d² to `moments` [S]."""
     least = squared.amin(dim=1, keepdim=True)
     squared -= least
     weights = torch.zeros_like(squared)
