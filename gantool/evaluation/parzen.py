@@ -154,7 +154,7 @@ def _measure(
         gap = train_gap(target.train, samples, choice.sigma, values, seed=seed, impl=impl, progress=bench.progress)
     conditional, said = conditional_score(bench.scored, target.labels, samples, sample_labels, choice.sigma, impl)
     mean, error = mean_and_error(values)
-    at_sigma = dict(zip(sigmas, grouped.total.mean(dim=1).tolist(), strict=True))
+    at_sigma = dict(zip(sigmas, grouped.total, strict=True))
     return ParzenResult(
         dataset=target.dataset,
         split=target.split,

@@ -13,13 +13,14 @@ from typing import Any
 from gantool.checkpoint import checkpoint_steps
 from gantool.config import RunConfig
 from gantool.errors import UsageError
+from gantool.evaluation.uncertainty import interval_of_mean
 from gantool.runs import Run, list_runs
 
 Record = Mapping[str, Any]
 
 ACROSS_SEEDS = (
-    "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each; the ± of one "
-    "run is across the rows scored and says nothing of the seed."
+    "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each, 95 % in "
+    "{low:,.1f} … {high:,.1f} by Student's t; the ± of one run is across the rows scored and says nothing of the seed."
 )
 ONE_SEED = "One seed has no spread: train the same configuration with other seeds to see what the seed is worth."
 
@@ -90,13 +91,15 @@ _TERMS: dict[str, Callable[[Record], str | None]] = {
 class SeedScores:
     """The scores of one configuration at several training seeds, in nats.
 
-    `standard_error_across_seeds` is std/√num_runs with ddof 1; None for one run, which has no spread.
+    `standard_error_across_seeds` is std/√num_runs with ddof 1, `interval_across_seeds` 95 % about the mean by Student's
+    t; both are None for one run, which has no spread.
     """
 
     records: tuple[dict[str, Any], ...]
     seeds: tuple[int, ...]
     mean: float
     standard_error_across_seeds: float | None
+    interval_across_seeds: tuple[float, float] | None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +110,7 @@ class SeedScores:
             "seeds": list(self.seeds),
             "mean": self.mean,
             "standard_error_across_seeds": self.standard_error_across_seeds,
+            "interval_across_seeds": self.interval_across_seeds,
             "num_runs": len(self.records),
             "notes": list(self.notes),
         }
@@ -117,8 +121,9 @@ def summarise(records: Sequence[dict[str, Any]], seeds: Sequence[int], notes: Se
     require_comparable(records)
     values = [record["log_likelihood"] for record in records]
     error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    said = ACROSS_SEEDS.format(count=len(values)) if len(values) > 1 else ONE_SEED
-    return SeedScores(tuple(records), tuple(seeds), mean(values), error, (*notes, said))
+    interval = interval_of_mean(values)
+    said = ACROSS_SEEDS.format(count=len(values), low=interval[0], high=interval[1]) if interval else ONE_SEED
+    return SeedScores(tuple(records), tuple(seeds), mean(values), error, interval, (*notes, said))
 
 
 def require_one_configuration(runs: Sequence[Run], step: int | None = None) -> None:
