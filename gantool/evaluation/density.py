@@ -112,7 +112,7 @@ def gather(blocks: Blocks, sigmas: Sequence[float], rows: int, stage: str, progr
     done = 0
     progress(stage, 0, rows)
     with torch.no_grad():
-        for part in blocks(torch.tensor(sigmas, dtype=torch.float64)):
+        for part in blocks(torch.tensor(sigmas, dtype=torch.float64, device="cpu")):
             parts.append(part.cpu())
             done += part.shape[1]
             progress(stage, done, rows)

@@ -29,7 +29,8 @@ def differences(first: Record, second: Record) -> dict[str, tuple[str, str]]:
     """What keeps two recorded scores from being compared: {what: (in the first, in the second)}, empty where nothing.
 
     Looked at are the measure, the data set and its fingerprint, the split and its size, the dimension, the pixel scale,
-    the number of samples and how sigma was chosen. A fingerprint that an older record lacks is passed over.
+    the number of samples, how sigma was chosen, and the features and the classifier that measured. What an older record
+    lacks is passed over, but not a classifier: which one it was cannot be known.
     """
     unlike = {}
     for name, describe in _TERMS.items():
@@ -74,6 +75,21 @@ def _fingerprint(record: Record) -> str | None:
     return None if value is None else str(value)[:12]
 
 
+def _features(record: Record) -> str | None:
+    """The kind of features; Inception's with the version of its network."""
+    kind = record.get("features")
+    return str(record.get("about")) if kind == "inception" else None if kind is None else str(kind)
+
+
+def _classifier(record: Record) -> str | None:
+    """Which of gantool's classifiers measured; None where none did."""
+    value = record.get("classifier")
+    if value is None:
+        old = record.get("features") == "gantool classifier" or "classifier" in str(record.get("modes_by"))
+        return "unknown" if old else None
+    return str(value)[:12]
+
+
 _TERMS: dict[str, Callable[[Record], str | None]] = {
     "measure": lambda record: str(record.get("measure", "parzen")),
     "data set": _text("dataset"),
@@ -83,6 +99,8 @@ _TERMS: dict[str, Callable[[Record], str | None]] = {
     "dimension": _text("dimension"),
     "pixel scaling": _text("pixel_scaling"),
     "number of samples": _text("num_samples"),
+    "features": _features,
+    "classifier": _classifier,
     "choice of sigma": lambda record: _sigma_protocol(record) if "sigma" in record else None,
 }
 

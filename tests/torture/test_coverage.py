@@ -61,8 +61,8 @@ def check(what: str, scored: torch.Tensor, draw: Draw, sigma: float) -> None:
     spread = np.std(np.array(found)) / np.mean(np.array(found))
     print(f"{what}: {held:.3f} covered, ± {ratio:.2f} of the truth, varies {spread:.2f}")
     assert 0.92 <= held <= 0.98
-    assert 0.88 <= ratio <= 1.25
-    assert spread < 0.2
+    assert 0.88 <= ratio <= 1.3
+    assert spread < 0.3
 
 
 @pytest.mark.parametrize(
