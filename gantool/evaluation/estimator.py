@@ -115,7 +115,7 @@ class ParzenWindow(DensityMixin, BaseEstimator):
     def score(self, X: Any, y: object = None) -> float:
         """Total log-likelihood in nats of the rows X [N, D], as KernelDensity.score has it; `y` is ignored."""
         scores = self.score_samples(X)
-        return float(scores.double().sum() if isinstance(scores, Tensor) else scores.sum())
+        return scores.double().sum().item() if isinstance(scores, Tensor) else float(scores.sum())
 
     def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Array:
         """Draws from the density: a fitted row, each as likely, plus noise of N(0, σ²I) → [n_samples, D].
