@@ -110,7 +110,7 @@ def _samples(grouped: Grouped, seed: int) -> Uncertainty:
     four quarters give V(M/4). Of V(m) = A/m + B, A is of what rows share and B of the rows apart: where many samples
     carry each row's density B is nearly 0, and V(M/2)/2 would do; where one sample does, as in high dimension, that is
     too small (0.8 of the standard deviation on MNIST). A and B come from the two variances, and V(M) is kept between
-    V(M/2)/2 and V(M/2), beyond which only chance would take it. (Subsampling with an estimated rate: Bertail, Politis
+    V(M/2)/2 and V(M/2), beyond which only chance takes it. (Subsampling with an estimated rate: Bertail, Politis
     and Romano 1999.) In simulations against fresh draws the ± is 0.95 to 1.25 of the truth, the more the fewer rows in
     thin tails decide; from draw to draw it varies by 10 to 17 %, there by 25 %.
     """
@@ -151,7 +151,8 @@ def _sigma(choice: Choice, chosen: Counter[float], at_sigma: Mapping[float, torc
     resamples about one that is off. The rows scored know the true curve too. Of validation rows and scored ones that
     differ by chance alone, the resamples are moved to w·(the one curve) + (1 − w)·(the other), w² = V/(V + N): its
     squared distance from the curve of the N rows is on average that of the truth, 1/N against w²·(1/V + 1/N). Nothing
-    is chosen on rows scored: the headline's sigma stays. In simulations the ± is 0.9 to 1.1 of the truth.
+    is chosen on rows scored: the headline's sigma stays. In simulations the ± is 0.9 to 1.1 of the truth. Where the
+    samples choose (leave-one-out), nothing else knows their curve, and plain resamples are taken.
     """
     name, what = "choice of sigma", "which rows choose sigma from the grid"
     if choice.values is None or not chosen:
