@@ -43,7 +43,7 @@ bench: install
 native-check:
 	./tests/native/check.sh
 
-# Long: training killed at random moments and resumed.
+# Long: training killed at random moments and resumed; the coverage of the score's uncertainties, simulated.
 torture: install
 	$(BIN)/python -m pytest -m torture
 

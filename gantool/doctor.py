@@ -71,7 +71,7 @@ def _kernels() -> list[Finding]:
         else:
             state: State = "lacking" if library == "cpu" else "optional"
             findings.append(Finding("kernels", library, state, status.reason, status.remedy))
-    rows, weight = torch.zeros(1, 1), torch.zeros(1, 5, 1)  # the usual number of pieces
+    rows, weight = torch.zeros(1, 1, device="cpu"), torch.zeros(1, 5, 1, device="cpu")  # the usual number of pieces
     chosen = {
         "maxout": selected_impl("maxout", rows, weight),
         "parzen_log_density": selected_impl("parzen_log_density", rows, rows),

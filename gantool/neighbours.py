@@ -54,7 +54,8 @@ def nearest_other(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     _check(rows, rows)
     rows = rows.detach().cpu()
     distinct, first, group, counts = _distinct(rows)
-    indices, distances = torch.zeros(len(rows), dtype=torch.int64), torch.zeros(len(rows), dtype=torch.float64)
+    indices = torch.zeros(len(rows), dtype=torch.int64, device="cpu")
+    distances = torch.zeros(len(rows), dtype=torch.float64, device="cpu")
     alone = counts[group] == 1
     if bool(alone.any()):
         found, distances[alone] = _search(rows[alone], distinct, first, group[alone])
@@ -157,7 +158,7 @@ def _distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
     Copies must go first: they tie exactly, which no bound on an error can settle.
     """
-    values = np.ascontiguousarray((rows + torch.zeros((), dtype=rows.dtype)).numpy())  # adding 0 turns −0 into 0
+    values = np.ascontiguousarray((rows + rows.new_zeros(())).numpy())  # adding 0 turns −0 into 0
     keys = values.view(np.dtype((np.void, values.dtype.itemsize * values.shape[1]))).ravel()
     _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     indices = torch.from_numpy(first.astype(np.int64))
@@ -166,9 +167,9 @@ def _distinct(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 def _lowest_copies(group: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
     """For each row the lowest index of another row of its group [N]; meaningless for a row alone in its group."""
-    own = torch.arange(len(group))
+    own = torch.arange(len(group), device="cpu")
     later = own[first[group] != own]
-    second = torch.full((len(first),), len(group))
+    second = torch.full((len(first),), len(group), device="cpu")
     second.scatter_reduce_(0, group[later], later, "amin")
     return torch.where(first[group] == own, second[group], first[group])
 
@@ -178,9 +179,9 @@ def _search(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The nearest of distinct rows [K, D] to each query, ties to the lowest `order` [K]; not `excluded` [N] itself."""
     frame = _frame(queries, rows)
-    indices = torch.zeros(len(queries), dtype=torch.int64)
-    distances = torch.zeros(len(queries), dtype=torch.float64)
-    open_ = torch.arange(len(queries))
+    indices = torch.zeros(len(queries), dtype=torch.int64, device="cpu")
+    distances = torch.zeros(len(queries), dtype=torch.float64, device="cpu")
+    open_ = torch.arange(len(queries), device="cpu")
     for dtype in _PRECISIONS:
         if len(open_) == 0:
             break
@@ -200,7 +201,7 @@ def _search(
         exact = (queries[index].double() - rows.double()).norm(dim=1)
         if excluded is not None:
             exact[excluded[index]] = torch.inf
-        winner, least = _decide(exact[None], torch.arange(len(rows))[None], order)
+        winner, least = _decide(exact[None], torch.arange(len(rows), device="cpu")[None], order)
         indices[index], distances[index] = winner[0], least[0]
     return indices, distances
 
@@ -214,8 +215,8 @@ def _nominate(
     """
     query = queries.to(rows.dtype)
     count = min(_CANDIDATES, len(rows))
-    best = torch.full((len(query), count), torch.inf, dtype=rows.dtype)
-    found = torch.zeros((len(query), count), dtype=torch.int64)
+    best = torch.full((len(query), count), torch.inf, dtype=rows.dtype, device="cpu")
+    found = torch.zeros((len(query), count), dtype=torch.int64, device="cpu")
     for start in range(0, len(rows), _DATA_ROWS):
         tile = slice(start, start + _DATA_ROWS)
         partial = torch.addmm(squares[tile], query, rows[tile].T, alpha=-2.0)  # ‖q‖² is the same for all
@@ -226,7 +227,7 @@ def _nominate(
         best, place = torch.cat([best, value], dim=1).topk(count, dim=1, largest=False)
         found = torch.cat([found, index + start], dim=1).gather(1, place)
     if count == len(rows):
-        return found, torch.full((len(query),), torch.inf, dtype=torch.float64)
+        return found, torch.full((len(query),), torch.inf, dtype=torch.float64, device="cpu")
     lengths, longest = queries.norm(dim=1), squares.max().double().sqrt()
     bound = best[:, -1].double() + lengths.square() - _product_error(rows, lengths, longest)
     return found, bound.clamp_min_(0.0).sqrt_()

@@ -23,6 +23,7 @@ from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
 from gantool.files import write_json
+from gantool.isolation import own_modes
 from gantool.models import Discriminator, Generator, build_discriminator, build_generator
 from gantool.presets import build_config
 from gantool.sampling import generate
@@ -84,17 +85,21 @@ class Run:
         steps = checkpoint_steps(self.checkpoints)
         return steps[-1] if steps else None
 
+    @own_modes()
     def load_generator(self, device: torch.device | str = "cpu", step: int | None = None) -> Generator:
         """The generator of the newest checkpoint, or of `step`'s, in evaluation mode; its averaged weights where there
         are such.
 
         Raises UsageError where there is no such checkpoint, GantoolError where it is damaged.
         """
-        mean = torch.full((self.data.dimension,), 0.5)  # overwritten by the checkpoint
+        mean = torch.full(
+            (self.data.dimension,), 0.5, dtype=torch.float32, device="cpu"
+        )  # overwritten by the checkpoint
         empty = build_generator(self.config.generator, self.config.noise.dimension, mean, torch.Generator())
         self._load(empty, "average" if self.config.training.average else "generator", step)
         return empty.to(device).eval()
 
+    @own_modes()
     def load_discriminator(self, device: torch.device | str = "cpu", step: int | None = None) -> Discriminator:
         """The discriminator, as :meth:`load_generator` does."""
         empty = build_discriminator(self.config.discriminator, self.data.dimension, torch.Generator())

@@ -51,7 +51,7 @@ def interpolate(
     if rows < 1 or steps < 2:
         raise UsageError(f"An interpolation needs 1 row and 2 steps at least, but is asked for {rows} and {steps}.")
     ends = draw_noise(noise, 2 * rows, _rng(seed, "interpolation")).view(rows, 2, 1, noise.dimension)
-    weight = torch.linspace(0.0, 1.0, steps)[:, None]
+    weight = torch.linspace(0.0, 1.0, steps, dtype=ends.dtype, device=ends.device)[:, None]
     z = torch.lerp(ends[:, 0], ends[:, 1], weight)
     if noise.distribution == "spherical":
         tiny = torch.finfo(z.dtype).tiny

@@ -92,5 +92,6 @@ def _score_text(best: dict[str, Any] | None) -> str:
     """A score is only comparable at equal N, split and σ: they stand beside it."""
     if best is None:
         return "–"
-    score = f"{best['log_likelihood']:.1f} ± {best['standard_error']:.1f}"
+    error = best["standard_error"]
+    score = f"{best['log_likelihood']:.1f} ± " + ("–" if error is None else f"{error:.1f}")
     return f"{score} ({best['split']}, N = {best['num_samples']:,}, σ = {best['sigma']:.3g}, step {best['step']:,})"

@@ -124,7 +124,9 @@ def _classes(result: ParzenResult) -> Table:
     return _plain(("class", "rows", "nats", "±", "nats by its own samples", "±", "of N"), lines)
 
 
-def _figures(value: float, error: float) -> tuple[str, str]:
+def _figures(value: float, error: float | None) -> tuple[str, str]:
+    if error is None:  # one row
+        return f"{value:,.1f}", "–"
     # As many decimals as show the error: in two dimensions a tenth of a nat is much.
     decimals = 1 if error >= 0.1 or error == 0 else min(4, 1 - math.floor(math.log10(error)))
     return f"{value:,.{decimals}f}", f"{error:.{decimals}f}"
@@ -171,11 +173,13 @@ _SOURCES = {
 
 
 def _reading(result: ParzenResult) -> list[str]:
+    across = f"std/√{result.test_size:,} across the rows scored"
+    if result.standard_error is None:
+        across = "missing, since one row is scored and shows no spread"
     said = [
         f"Parzen estimate at N = {result.num_samples:,} and σ = {result.sigma:.4g} ({_SOURCES[result.sigma_source]}); "
         f"not the likelihood; only comparable at equal N, σ protocol and pixel scale ({result.pixel_scaling}).",
-        f"± is std/√{result.test_size:,} across the rows scored: it leaves out the samples drawn, the choice of σ and "
-        f"the training seed.",
+        f"± is {across}: it leaves out the samples drawn, the choice of σ and the training seed.",
         "Uncertainties of the score in nats:",
         *(f"  {_uncertainty(source)}" for source in result.uncertainties),
     ]
@@ -185,10 +189,8 @@ def _reading(result: ParzenResult) -> list[str]:
             f"{gap.standard_error:.1f} beside the rows scored."
         )
     if (conditional := result.class_conditional) and conditional.log_likelihood is not None:
-        said.append(
-            f"By the samples of its own class each row scores {conditional.log_likelihood:,.1f} ± "
-            f"{conditional.standard_error:.1f} on average."
-        )
+        score, error = _figures(conditional.log_likelihood, conditional.standard_error)
+        said.append(f"By the samples of its own class each row scores {score} ± {error} on average.")
     return [*said, f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}."]
 
 

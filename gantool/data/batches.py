@@ -60,7 +60,7 @@ class BatchStream:
         own = rows.to(self._device) if self.resident and not beside else rows
         self._rows: torch.Tensor = beside._rows if beside else own
         self._epoch: int | None = None
-        self._order = torch.empty(0, dtype=torch.int64)
+        self._order = torch.empty(0, dtype=torch.int64, device="cpu")
 
     def draw(self, position: int) -> torch.Tensor:
         """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
@@ -88,7 +88,7 @@ class BatchStream:
         if epoch < 0:
             raise ValueError("position must be 0 or more")
         rng = torch.Generator().manual_seed(derive_seed(self._seed, f"batch order of epoch {epoch}"))
-        order = torch.randperm(len(self._rows), generator=rng)
+        order = torch.randperm(len(self._rows), generator=rng, device=rng.device)
         if not self.resident or self._device.type == "cpu":
             return order
         return order.pin_memory().to(self._device, non_blocking=True)
@@ -96,6 +96,6 @@ class BatchStream:
     def _gather(self, index: torch.Tensor) -> torch.Tensor:
         if self.resident:
             return self._rows.index_select(0, index)
-        batch = torch.empty((len(index), self._rows.shape[1]), dtype=self._rows.dtype, pin_memory=True)
+        batch = torch.empty((len(index), self._rows.shape[1]), dtype=self._rows.dtype, device="cpu", pin_memory=True)
         torch.index_select(self._rows, 0, index, out=batch)
         return batch.to(self._device, non_blocking=True)

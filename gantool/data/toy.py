@@ -65,29 +65,29 @@ def _equal_mixture(means: torch.Tensor, std: float) -> Mixture:
     components = len(means)
     return Mixture(
         means,
-        torch.full((components,), std, dtype=torch.float64),
-        torch.full((components,), 1 / components, dtype=torch.float64),
+        torch.full((components,), std, dtype=torch.float64, device="cpu"),
+        torch.full((components,), 1 / components, dtype=torch.float64, device="cpu"),
     )
 
 
 def _mixture1d() -> Mixture:
     """Three components of unequal weight and width, so that a fit can miss each in its own way."""
     return Mixture(
-        torch.tensor([[-2.0], [0.0], [1.5]], dtype=torch.float64),
-        torch.tensor([0.4, 0.2, 0.3], dtype=torch.float64),
-        torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64),
+        torch.tensor([[-2.0], [0.0], [1.5]], dtype=torch.float64, device="cpu"),
+        torch.tensor([0.4, 0.2, 0.3], dtype=torch.float64, device="cpu"),
+        torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64, device="cpu"),
     )
 
 
 def _ring2d() -> Mixture:
     """Eight Gaussians, standard deviation 0.02, evenly on the circle of radius 2 (Metz et al. 2017)."""
-    angle = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)
+    angle = torch.arange(8, dtype=torch.float64, device="cpu") * (2 * math.pi / 8)
     return _equal_mixture(2 * torch.stack((angle.cos(), angle.sin()), dim=1), 0.02)
 
 
 def _grid2d() -> Mixture:
     """Twenty-five Gaussians, standard deviation 0.05, on the points {−4, −2, 0, 2, 4}² (Srivastava et al. 2017)."""
-    ticks = torch.arange(-4, 5, 2, dtype=torch.float64)
+    ticks = torch.arange(-4, 5, 2, dtype=torch.float64, device="cpu")
     return _equal_mixture(torch.cartesian_prod(ticks, ticks), 0.05)
 
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from gantool.data.dataset import Dataset, Split
 from gantool.errors import UsageError
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.references import cache_folder
 from gantool.files import replacing
+from gantool.isolation import own_modes
+from gantool.nn import ScaledDropout
 from gantool.seeds import derive_seed
 
 FEATURES = 64
@@ -32,7 +36,7 @@ _EPOCHS, _LEAST_STEPS = 3, 800
 # Constant rows or features would divide by zero.
 _TINY = 1e-6
 # Part of the cache's key: a change of the network or of its training must not find old weights.
-_VERSION = 1
+_VERSION = 2
 
 
 class _Network(nn.Module):
@@ -43,38 +47,73 @@ class _Network(nn.Module):
     happened to grow.
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+    mean: Tensor
+    scale: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, shape: tuple[int, ...], classes: int, rng: torch.Generator) -> None:
         super().__init__()
         self.shape = shape
         self.convolutional = len(shape) == 3 and min(shape[1:]) >= 4
-        self.mean = nn.Buffer(torch.zeros(()))
-        self.scale = nn.Buffer(torch.ones(()))
-        self.feature_scale = nn.Buffer(torch.ones(()))
+        for name, value in (("mean", 0.0), ("scale", 1.0), ("feature_scale", 1.0)):
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float32, device="cpu"))
         body, width = _convolutions(shape) if self.convolutional else _dense(math.prod(shape))
-        self.trunk = nn.Sequential(*body, nn.Linear(width, FEATURES), nn.ReLU())
-        self.head = nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(FEATURES, classes))
+        self.trunk = nn.Sequential(*body, _layer(nn.Linear, width, FEATURES), nn.ReLU())
+        self.dropout = ScaledDropout(1 - _DROPOUT, 1 / (1 - _DROPOUT))
+        self.head = _layer(nn.Linear, FEATURES, classes)
+        _draw(self, rng)
 
     def hidden(self, rows: Tensor) -> Tensor:
         rows = (rows - self.mean) / self.scale
         values: Tensor = self.trunk(rows.reshape(len(rows), *self.shape) if self.convolutional else rows)
         return values
 
-    def forward(self, rows: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.hidden(rows))
+    def forward(self, rows: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.hidden(rows), rng))
         return logits
 
 
 def _convolutions(shape: tuple[int, ...]) -> tuple[list[nn.Module], int]:
     first, second = _CHANNELS
     layers: list[nn.Module] = [
-        nn.Conv2d(shape[0], first, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        _layer(nn.Conv2d, shape[0], first, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        _layer(nn.Conv2d, first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
     ]  # fmt: skip
     return layers, second * (shape[1] // 4) * (shape[2] // 4)
 
 
 def _dense(width: int) -> tuple[list[nn.Module], int]:
-    return [nn.Linear(width, _HIDDEN), nn.ReLU()], _HIDDEN
+    return [_layer(nn.Linear, width, _HIDDEN), nn.ReLU()], _HIDDEN
+
+
+def _layer(kind: type[nn.Module], *sizes: int, **options: int) -> nn.Module:
+    """A layer whose weights are not drawn yet: torch would draw them from its default generator."""
+    layer: nn.Module = skip_init(kind, *sizes, **options, device="cpu", dtype=torch.float32)  # type: ignore[no-untyped-call]
+    return layer
+
+
+def _draw(network: nn.Module, rng: torch.Generator) -> None:
+    """Weights and biases as torch draws them for such layers, U(−b, b) with b = 1/√(inputs of a unit)."""
+    for layer in network.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            bound = 1 / math.sqrt(layer.weight[0].numel())
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.uniform_(-bound, bound, generator=rng)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread, and the caller's number again afterwards.
+
+    Sums over several threads round otherwise, and training carries that into features that differ by a per cent.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -82,6 +121,7 @@ class Classifier:
     """A trained classifier, on the CPU. `classes` are the labels in ascending order, the columns of `probabilities`.
 
     `accuracy` is the share of the validation rows that it labels rightly; `about` says in a sentence what it is.
+    `fingerprint` is the SHA-256 of its weights: what two classifiers measure is comparable where it is the same.
     """
 
     network: _Network
@@ -89,11 +129,12 @@ class Classifier:
     classes: tuple[int, ...]
     accuracy: float
     about: str
+    fingerprint: str
     notes: tuple[str, ...] = ()
 
     def predict(self, rows: Tensor) -> Tensor:
         """Rows [N, D] in the data's units → their most probable labels [N] int64."""
-        return torch.tensor(self.classes)[self.probabilities(rows).argmax(dim=1)]
+        return torch.tensor(self.classes, device="cpu")[self.probabilities(rows).argmax(dim=1)]
 
     def probabilities(self, rows: Tensor) -> Tensor:
         """Rows [N, D] → the probability of each class [N, K] float32."""
@@ -108,18 +149,21 @@ class Classifier:
             raise UsageError(
                 f"The classifier takes rows of {self.dimension} values, but these have the shape {list(rows.shape)}."
             )
-        with torch.no_grad():
+        with torch.no_grad(), _one_thread():
             return torch.cat([function(part) for part in torch.split(rows.detach().float().cpu(), _ROWS_AT_ONCE)])
 
 
+@own_modes()
 def train_classifier(
     dataset: Dataset, *, cache: Path | None = None, progress: Progress = silent, seed: int = 0
 ) -> Classifier:
     """A classifier of the data set's labels, trained on its training rows; its accuracy is of the validation rows.
 
     The weights are kept under `cache` (None: not kept), by a hash of rows, labels, settings and seed; a file there that
-    is damaged is replaced, and `notes` says so. MNIST takes about 25 s the first time. Raises UsageError where the
-    training or validation rows have no labels, or where there are fewer than two classes.
+    is damaged is replaced, and `notes` says so. Everything runs on one thread, so that the number of threads never
+    matters; another processor or torch may round otherwise, which the fingerprint shows. MNIST takes about 40 s the
+    first time. Raises UsageError where the training or validation rows have no labels, or where there are fewer than
+    two classes.
     """
     train, validation = _labelled(dataset, "train"), _labelled(dataset, "validation")
     classes = tuple(torch.unique(train[1]).tolist())
@@ -128,28 +172,29 @@ def train_classifier(
             f"The training rows of {dataset.name} are all of one class, and a classifier needs two: give other "
             f"labels, or choose a measure that needs none."
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "classifier"))
-        network = _Network(dataset.shape, len(classes))
-        path = cache / f"{dataset.name}-{_key(dataset, train[1], seed)}.safetensors" if cache else None
-        kept = _read(path, network) if path and path.is_file() else None
-        notes: list[str] = []
-        if kept is not None:
-            network.load_state_dict(kept)
-        else:
-            if path and path.is_file():
-                notes.append(f"The cached classifier {path} was damaged and has been trained again.")
-            _fit(network, dataset, train[0], torch.searchsorted(torch.tensor(classes), train[1]), progress)
-            notes += _save(network, path) if path else []
+    rng = torch.Generator().manual_seed(derive_seed(seed, "classifier"))
+    network = _Network(dataset.shape, len(classes), rng)
+    path = cache / f"{dataset.name}-{_key(dataset, train[1], seed)}.safetensors" if cache else None
+    kept = _read(path, network) if path and path.is_file() else None
+    notes: list[str] = []
+    if kept is not None:
+        network.load_state_dict(kept)
+    else:
+        if path and path.is_file():
+            notes.append(f"The cached classifier {path} was damaged and has been trained again.")
+        targets = torch.searchsorted(torch.tensor(classes, device="cpu"), train[1])
+        with _one_thread():
+            _fit(network, dataset, train[0], targets, progress, rng)
+        notes += _save(network, path) if path else []
     network.eval().requires_grad_(False)
-    found = Classifier(network, dataset.dimension, classes, math.nan, "", tuple(notes))
+    found = Classifier(network, dataset.dimension, classes, math.nan, "", _fingerprint(network), tuple(notes))
     accuracy = (found.predict(dataset.values(validation[0])) == validation[1]).double().mean().item()
     kind = "convolutional" if network.convolutional else "fully connected"
     about = (
         f"a small {kind} classifier trained by gantool on {len(train[0]):,} rows of {dataset.name}, right on "
         f"{accuracy:.1%} of {len(validation[0]):,} validation rows"
     )
-    return Classifier(network, dataset.dimension, classes, accuracy, about, tuple(notes))
+    return replace(found, accuracy=accuracy, about=about)
 
 
 def classifier_cache() -> Path:
@@ -174,7 +219,17 @@ def _key(dataset: Dataset, labels: Tensor, seed: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _fit(network: _Network, dataset: Dataset, stored: Tensor, targets: Tensor, progress: Progress) -> None:
+def _fingerprint(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name}/{tuple(value.shape)}".encode())
+        digest.update(value.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _fit(
+    network: _Network, dataset: Dataset, stored: Tensor, targets: Tensor, progress: Progress, rng: torch.Generator
+) -> None:
     """Adam on the cross-entropy, the rate falling linearly to zero, in random order without replacement."""
     sample = dataset.values(stored[: 10 * _ROWS_AT_ONCE])
     network.mean.copy_(sample.mean())
@@ -186,8 +241,9 @@ def _fit(network: _Network, dataset: Dataset, stored: Tensor, targets: Tensor, p
     stage = f"training a classifier of {dataset.name}, kept for the next time"
     progress(stage, 0, 0)
     for epoch in range(epochs):
-        for step, rows in enumerate(torch.split(torch.randperm(len(stored)), _BATCH)):
-            loss = nn.functional.cross_entropy(network(dataset.values(stored[rows])), targets[rows])
+        order = torch.randperm(len(stored), generator=rng, device=rng.device)
+        for step, rows in enumerate(torch.split(order, _BATCH)):
+            loss = nn.functional.cross_entropy(network(dataset.values(stored[rows]), rng), targets[rows])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()

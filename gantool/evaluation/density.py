@@ -72,14 +72,15 @@ class Choice:
 class Score:
     """The estimate from one set of samples.
 
-    `log_likelihood` is the mean over the rows scored, in nats; `standard_error` is std/√N across those rows.
+    `log_likelihood` is the mean over the rows scored, in nats; `standard_error` is std/√N across those rows, None where
+    there is one.
     `curve` is the mean on the rows that choose sigma at each sigma, ascending; empty where there are no such rows.
     """
 
     num_samples: int
     sigma: float
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
     curve: tuple[CurvePoint, ...]
 
 
@@ -111,7 +112,7 @@ def gather(blocks: Blocks, sigmas: Sequence[float], rows: int, stage: str, progr
     done = 0
     progress(stage, 0, rows)
     with torch.no_grad():
-        for part in blocks(torch.tensor(sigmas, dtype=torch.float64)):
+        for part in blocks(torch.tensor(sigmas, dtype=torch.float64, device="cpu")):
             parts.append(part.cpu())
             done += part.shape[1]
             progress(stage, done, rows)
@@ -173,9 +174,10 @@ def distinct_rows(rows: torch.Tensor) -> torch.Tensor:
     return rows if len(first) == len(rows) else rows[torch.from_numpy(np.sort(first)).to(rows.device)]
 
 
-def mean_and_error(values: torch.Tensor) -> tuple[float, float]:
-    """Mean of values [N], and std/√N."""
-    return values.mean().item(), values.std(correction=0).item() / math.sqrt(len(values))
+def mean_and_error(values: torch.Tensor) -> tuple[float, float | None]:
+    """Mean of values [N], and std/√N; None for the latter where N is 1, since one value shows no spread."""
+    error = values.std(correction=0).item() / math.sqrt(len(values)) if len(values) > 1 else None
+    return values.mean().item(), error
 
 
 def score(

@@ -29,7 +29,8 @@ LEAST_ROWS = 20
 _FEW_SAMPLES = 300
 
 # Samples [N, D] → the modes they show, and who says so.
-ModeCounter = Callable[[torch.Tensor], tuple[ModesResult, str]]
+# Gives the modes, by what they are told, and the fingerprint of the classifier that tells them, if one does.
+ModeCounter = Callable[[torch.Tensor], tuple[ModesResult, str, str | None]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class DiversityResult:
     bins: BinsResult
     modes: ModesResult | None
     modes_by: str | None
+    classifier: str | None
     pixel_scaling: str
     seed: int
     device: str = "cpu"
@@ -124,7 +126,7 @@ def measure_diversity(
         memorisation = find_memorisation(samples, realm.training, held_out, settings.seed)
     progress("bins of the data", 0, 1)
     bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
-    modes, modes_by = realm.count_modes(samples) if realm.count_modes else (None, None)
+    modes, modes_by, classifier = realm.count_modes(samples) if realm.count_modes else (None, None, None)
     found = duplicates, memorisation, bins, modes
     alarms, differences = find_alarms(*found), find_differences(*found)
     return DiversityResult(
@@ -140,6 +142,7 @@ def measure_diversity(
         bins=bins,
         modes=modes,
         modes_by=modes_by,
+        classifier=classifier,
         pixel_scaling=realm.pixel_scaling,
         seed=settings.seed,
         warnings=(*_warnings(samples, realm), *realm.warnings),
@@ -184,7 +187,7 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
             f"Without --train-data half of the rows of {data.origin} stand in for training rows, and {2 * LEAST_ROWS} "
             f"are needed, but there are {len(data.values)}: give more of them, or --train-data."
         )
-    order = torch.randperm(len(data.values), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(data.values), generator=torch.Generator().manual_seed(seed), device="cpu")
     half = len(order) // 2
     note = (
         f"No training rows were given (--train-data): memorisation is not measured, and a random half of {data.origin} "
@@ -210,14 +213,14 @@ def _mode_counter(
 ) -> ModeCounter | None:
     if dataset.name in MIXTURES:
         mixture = MIXTURES[dataset.name]
-        return lambda samples: (mixture_modes(samples, mixture), f"exact: the components of {dataset.name}")
+        return lambda samples: (mixture_modes(samples, mixture), f"exact: the components of {dataset.name}", None)
     if not settings.classes or dataset.train.labels is None:
         return None
 
-    def count(samples: torch.Tensor) -> tuple[ModesResult, str]:
+    def count(samples: torch.Tensor) -> tuple[ModesResult, str, str]:
         classifier = train_classifier(dataset, cache=settings.classifiers, progress=progress)
         labels = classifier.predict(samples), classifier.predict(held_out)
-        return class_modes(*labels, classifier.classes), classifier.about
+        return class_modes(*labels, classifier.classes), classifier.about, classifier.fingerprint
 
     return count
 

@@ -19,10 +19,12 @@ from gantool.evaluation.diversity import (
     realm_of_dataset,
 )
 from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
 
 
+@own_modes()
 def diversity_of_run(
     run: Run,
     settings: DiversitySettings,
@@ -54,6 +56,7 @@ def diversity_of_run(
     return result
 
 
+@own_modes()
 def diversity_of_arrays(
     files: ArrayFiles,
     settings: DiversitySettings,

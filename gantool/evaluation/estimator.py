@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gantool.errors import UsageError
 from gantool.evaluation.density import PAPER_GRID, CurvePoint, log_densities
+from gantool.isolation import own_modes
 from gantool.ops import Impl, parzen_log_density, selected_impl
 
 Array: TypeAlias = npt.NDArray[np.float64] | Tensor
@@ -68,6 +69,7 @@ class ParzenWindow(DensityMixin, BaseEstimator):
         self.impl = impl
         self.device = device
 
+    @own_modes()
     def fit(self, X: Any, y: object = None, *, validation: Any = None) -> ParzenWindow:
         """Keeps the rows X [N, D] and settles the bandwidth; `y` is ignored.
 
@@ -112,7 +114,8 @@ class ParzenWindow(DensityMixin, BaseEstimator):
 
     def score(self, X: Any, y: object = None) -> float:
         """Total log-likelihood in nats of the rows X [N, D], as KernelDensity.score has it; `y` is ignored."""
-        return torch.as_tensor(self.score_samples(X)).sum(dtype=torch.float64).item()
+        scores = self.score_samples(X)
+        return scores.double().sum().item() if isinstance(scores, Tensor) else float(scores.sum())
 
     def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Array:
         """Draws from the density: a fitted row, each as likely, plus noise of N(0, σ²I) → [n_samples, D].

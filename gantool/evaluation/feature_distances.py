@@ -105,7 +105,7 @@ def feature_distances(
 
 def as_features(rows: Rows) -> Tensor:
     """Features as a float64 matrix [N, F] on the CPU. Raises UsageError where they are none, or not finite."""
-    values = torch.as_tensor(rows).detach().cpu().double()
+    values = torch.as_tensor(rows, device="cpu").detach().double()
     if values.ndim != 2 or values.numel() == 0:
         raise UsageError(f"Features must be a matrix [N, F], a row for each example, but are {list(values.shape)}.")
     if bad := int((~values.isfinite().all(dim=1)).sum()):
@@ -148,10 +148,13 @@ def kernel_distance(
     rng = torch.Generator().manual_seed(derive_seed(seed, "kernel distance"))
     values = torch.tensor(
         [
-            squared_mmd(*(rows[torch.randperm(len(rows), generator=rng)[:size]] for rows in (first, second)))
+            squared_mmd(
+                *(rows[torch.randperm(len(rows), generator=rng, device="cpu")[:size]] for rows in (first, second))
+            )
             for _ in range(subsets)
         ],
         dtype=torch.float64,
+        device="cpu",
     )
     return values.mean().item(), values.std(correction=1).item(), size
 
@@ -179,7 +182,7 @@ def manifold_overlap(real: Tensor, fake: Tensor, neighbours: int = NEIGHBOURS) -
     real, fake = real - centre, fake - centre
     real_radii, fake_radii = _squared_radii(real, neighbours), _squared_radii(fake, neighbours)
     holding = recalled = covered = 0
-    held = torch.zeros(len(fake), dtype=torch.bool)
+    held = torch.zeros(len(fake), dtype=torch.bool, device="cpu")
     for rows, radii in zip(torch.split(real, _TILE_ROWS), torch.split(real_radii, _TILE_ROWS), strict=True):
         distances, errors = _squared_distances(rows, fake)
         inside = _within(rows, fake, distances, errors, radii.unsqueeze(1))
@@ -212,7 +215,7 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cubic(first: Tensor, second: Tensor) -> Tensor:
-    return torch.addmm(torch.ones((), dtype=first.dtype), first, second.T, alpha=1 / first.shape[1]).pow_(3)
+    return torch.addmm(first.new_ones(()), first, second.T, alpha=1 / first.shape[1]).pow_(3)
 
 
 def _mean_off_diagonal(kernel: Tensor) -> float:

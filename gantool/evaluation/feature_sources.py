@@ -43,13 +43,17 @@ class FeatureSettings:
 
 @dataclass(frozen=True)
 class Features:
-    """A kind of features: `extract` maps rows [N, D] in the data's units to [N, F]. `caveat` is always to be said."""
+    """A kind of features: `extract` maps rows [N, D] in the data's units to [N, F]. `caveat` is always to be said.
+
+    `classifier` is the fingerprint of gantool's own, where it gives the features.
+    """
 
     source: str
     about: str
     caveat: str
     extract: Callable[[Tensor], Tensor]
     accuracy: float | None = None
+    classifier: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -139,7 +143,13 @@ def choose_features(
         "Distances in features of gantool's own classifier: not comparable with Inception FID, and only at equal N."
     )
     return Features(
-        "gantool classifier", classifier.about, caveat, classifier.features, classifier.accuracy, classifier.notes
+        "gantool classifier",
+        classifier.about,
+        caveat,
+        classifier.features,
+        classifier.accuracy,
+        classifier.fingerprint,
+        classifier.notes,
     )
 
 

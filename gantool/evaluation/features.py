@@ -26,6 +26,7 @@ from gantool.evaluation.feature_sources import (
 )
 from gantool.evaluation.references import random_subset
 from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
 
@@ -46,6 +47,7 @@ class FeaturesResult:
     about: str
     caveat: str
     classifier_accuracy: float | None
+    classifier: str | None
     distances: FeatureDistances
     reference: FeatureDistances | None
     reference_how: str | None
@@ -66,6 +68,7 @@ class FeaturesResult:
         return {"measure": "features", **plain, **distances, "reference": reference and {**reference, "how": how}}
 
 
+@own_modes()
 def evaluate_run_features(
     run: Run,
     settings: FeatureSettings,
@@ -100,6 +103,7 @@ def evaluate_run_features(
     return result
 
 
+@own_modes()
 def evaluate_array_features(
     files: ArrayFiles, settings: FeatureSettings, place: Place, *, split: str = "test", progress: Progress = silent
 ) -> FeaturesResult:
@@ -174,6 +178,7 @@ def compare(
         about=features.about,
         caveat=features.caveat,
         classifier_accuracy=features.accuracy,
+        classifier=features.classifier,
         distances=found,
         reference=reference,
         reference_how=how,

@@ -29,7 +29,7 @@ def lloyd(rows: torch.Tensor, clusters: int, iterations: int, seed: int, progres
     unit = 2.0 ** math.floor(math.log2(max(float(rows.abs().max()), torch.finfo(torch.float32).tiny)))
     rows = rows / unit
     rng = torch.Generator().manual_seed(seed)
-    centroids = rows[torch.randperm(len(rows), generator=rng)[:clusters]].clone()
+    centroids = rows[torch.randperm(len(rows), generator=rng, device="cpu")[:clusters]].clone()
     # The centre takes an offset out of the products, which would cancel digits in float32.
     centre = rows.mean(dim=0, dtype=torch.float64).float()
     basis = _leading_axes(rows, centre)
@@ -37,7 +37,10 @@ def lloyd(rows: torch.Tensor, clusters: int, iterations: int, seed: int, progres
     chunk = max(1, _TILE_ELEMENTS // clusters)
     for iteration in range(iterations):
         nearest = _Nearest(centroids - centre, basis)
-        sums, sizes = torch.zeros_like(centroids, dtype=torch.float64), torch.zeros(clusters, dtype=torch.float64)
+        sums, sizes = (
+            torch.zeros_like(centroids, dtype=torch.float64),
+            torch.zeros(clusters, dtype=torch.float64, device="cpu"),
+        )
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
             owner = nearest.owners(part - centre)

@@ -28,7 +28,7 @@ def leave_one_out(samples: torch.Tensor, impl: Impl = "auto") -> Blocks:
     """
     count = len(samples)
     # Blocks of nearly equal size: none is left with a single row.
-    bounds = [int(part[0]) for part in torch.arange(count).tensor_split(-(-count // _BLOCK_ROWS))]
+    bounds = [int(part[0]) for part in torch.arange(count, device="cpu").tensor_split(-(-count // _BLOCK_ROWS))]
 
     def blocks(sigmas: torch.Tensor) -> Iterator[torch.Tensor]:
         for start, end in zip(bounds, [*bounds[1:], count], strict=True):

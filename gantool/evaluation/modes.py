@@ -98,7 +98,7 @@ def mixture_modes(samples: Tensor, mixture: Mixture) -> ModesResult:
     counts = torch.bincount(nearest[inside], minlength=len(mixture.means))
     definition = f"a mode is captured when a sample lies within {HIGH_QUALITY_DEVIATIONS:g} standard deviations of it"
     chance = (len(mixture.means) - 1) / max(int(inside.sum()), 1)
-    half = torch.tensor([mixture.dimension / 2, HIGH_QUALITY_DEVIATIONS**2 / 2], dtype=torch.float64)
+    half = torch.tensor([mixture.dimension / 2, HIGH_QUALITY_DEVIATIONS**2 / 2], dtype=torch.float64, device="cpu")
     return _result(
         counts,
         len(samples),

@@ -26,6 +26,7 @@ from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, Ref
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
 from gantool.evaluation.target import Target
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
+from gantool.isolation import own_modes, recordable
 from gantool.ops import Impl, selected_impl
 
 __all__ = ["PAPER_SCORES", "ParzenResult", "ParzenSettings", "Reference", "References", "evaluate"]
@@ -60,6 +61,7 @@ class ParzenSettings:
             raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
 
 
+@own_modes()
 def evaluate(
     samples: torch.Tensor,
     target: Target,
@@ -76,6 +78,9 @@ def evaluate(
     """
     started = time.monotonic()
     _check(samples, sample_labels, target)
+    samples, scored = recordable(samples), recordable(target.scored)
+    selection = None if target.selection is None else recordable(target.selection)
+    target = replace(target, scored=scored, selection=selection)
     notes = list(target.notes)
     if len(samples) > settings.num_samples:
         notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are used, a random subset.")
@@ -154,7 +159,7 @@ def _measure(
         gap = train_gap(target.train, samples, choice.sigma, values, seed=seed, impl=impl, progress=bench.progress)
     conditional, said = conditional_score(bench.scored, target.labels, samples, sample_labels, choice.sigma, impl)
     mean, error = mean_and_error(values)
-    at_sigma = dict(zip(sigmas, grouped.total.mean(dim=1).tolist(), strict=True))
+    at_sigma = dict(zip(sigmas, grouped.total, strict=True))
     return ParzenResult(
         dataset=target.dataset,
         split=target.split,

@@ -36,7 +36,7 @@ def random_subset(rows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
 def subset_indices(available: int, count: int, seed: int) -> torch.Tensor:
     """`count` different indices below `available`, ascending: [min(count, available)]."""
     rng = torch.Generator().manual_seed(seed)
-    return torch.randperm(available, generator=rng)[:count].sort().values
+    return torch.randperm(available, generator=rng, device="cpu")[:count].sort().values
 
 
 def centroid_count(rows: int, count: int) -> int:

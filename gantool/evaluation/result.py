@@ -25,7 +25,7 @@ class Reference:
     num_samples: int
     sigma: float
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
     how: str
 
 
@@ -46,7 +46,7 @@ class Refined:
 
     sigma: float
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
     validation_log_likelihood: float
 
 
@@ -56,7 +56,7 @@ class SamplePoint:
 
     num_samples: int
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ClassScore:
     label: int
     test_size: int
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class ConditionalClassScore:
     test_size: int
     num_samples: int
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ class ConditionalScore:
 class ParzenResult:
     """A score and everything that it depends on. Log-likelihoods in nats; sigma in the data's units.
 
-    `standard_error` is std/√test_size across the rows scored; `uncertainties` names what it leaves out.
+    `standard_error` is std/√test_size across the rows scored, None for one row; `uncertainties` names what it leaves
+    out.
     `sigma_source` is `validation`, `leave-one-out` or `given`; `validation_size` rows chose sigma (with
     `leave-one-out` these are samples). `impl` names the kernel that ran. What could not be had is None or empty.
     `data_fingerprint` is the SHA-256 of the rows scored.
@@ -138,7 +139,7 @@ class ParzenResult:
     sigma: float
     sigma_source: SigmaSource
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
     nats_per_dimension: float
     sigma_curve: tuple[CurvePoint, ...]
     validation_size: int

@@ -13,13 +13,14 @@ from typing import Any
 from gantool.checkpoint import checkpoint_steps
 from gantool.config import RunConfig
 from gantool.errors import UsageError
+from gantool.evaluation.uncertainty import interval_of_mean
 from gantool.runs import Run, list_runs
 
 Record = Mapping[str, Any]
 
 ACROSS_SEEDS = (
-    "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each; the ± of one "
-    "run is across the rows scored and says nothing of the seed."
+    "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each, 95 % in "
+    "{low:,.1f} … {high:,.1f} by Student's t; the ± of one run is across the rows scored and says nothing of the seed."
 )
 ONE_SEED = "One seed has no spread: train the same configuration with other seeds to see what the seed is worth."
 
@@ -28,7 +29,8 @@ def differences(first: Record, second: Record) -> dict[str, tuple[str, str]]:
     """What keeps two recorded scores from being compared: {what: (in the first, in the second)}, empty where nothing.
 
     Looked at are the measure, the data set and its fingerprint, the split and its size, the dimension, the pixel scale,
-    the number of samples and how sigma was chosen. A fingerprint that an older record lacks is passed over.
+    the number of samples, how sigma was chosen, and the features and the classifier that measured. What an older record
+    lacks is passed over, but not a classifier: which one it was cannot be known.
     """
     unlike = {}
     for name, describe in _TERMS.items():
@@ -73,6 +75,21 @@ def _fingerprint(record: Record) -> str | None:
     return None if value is None else str(value)[:12]
 
 
+def _features(record: Record) -> str | None:
+    """The kind of features; Inception's with the version of its network."""
+    kind = record.get("features")
+    return str(record.get("about")) if kind == "inception" else None if kind is None else str(kind)
+
+
+def _classifier(record: Record) -> str | None:
+    """Which of gantool's classifiers measured; None where none did."""
+    value = record.get("classifier")
+    if value is None:
+        old = record.get("features") == "gantool classifier" or "classifier" in str(record.get("modes_by"))
+        return "unknown" if old else None
+    return str(value)[:12]
+
+
 _TERMS: dict[str, Callable[[Record], str | None]] = {
     "measure": lambda record: str(record.get("measure", "parzen")),
     "data set": _text("dataset"),
@@ -82,6 +99,8 @@ _TERMS: dict[str, Callable[[Record], str | None]] = {
     "dimension": _text("dimension"),
     "pixel scaling": _text("pixel_scaling"),
     "number of samples": _text("num_samples"),
+    "features": _features,
+    "classifier": _classifier,
     "choice of sigma": lambda record: _sigma_protocol(record) if "sigma" in record else None,
 }
 
@@ -90,13 +109,15 @@ _TERMS: dict[str, Callable[[Record], str | None]] = {
 class SeedScores:
     """The scores of one configuration at several training seeds, in nats.
 
-    `standard_error_across_seeds` is std/√num_runs with ddof 1; None for one run, which has no spread.
+    `standard_error_across_seeds` is std/√num_runs with ddof 1, `interval_across_seeds` 95 % about the mean by Student's
+    t; both are None for one run, which has no spread.
     """
 
     records: tuple[dict[str, Any], ...]
     seeds: tuple[int, ...]
     mean: float
     standard_error_across_seeds: float | None
+    interval_across_seeds: tuple[float, float] | None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +128,7 @@ class SeedScores:
             "seeds": list(self.seeds),
             "mean": self.mean,
             "standard_error_across_seeds": self.standard_error_across_seeds,
+            "interval_across_seeds": self.interval_across_seeds,
             "num_runs": len(self.records),
             "notes": list(self.notes),
         }
@@ -117,8 +139,9 @@ def summarise(records: Sequence[dict[str, Any]], seeds: Sequence[int], notes: Se
     require_comparable(records)
     values = [record["log_likelihood"] for record in records]
     error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    said = ACROSS_SEEDS.format(count=len(values)) if len(values) > 1 else ONE_SEED
-    return SeedScores(tuple(records), tuple(seeds), mean(values), error, (*notes, said))
+    interval = interval_of_mean(values)
+    said = ACROSS_SEEDS.format(count=len(values), low=interval[0], high=interval[1]) if interval else ONE_SEED
+    return SeedScores(tuple(records), tuple(seeds), mean(values), error, interval, (*notes, said))
 
 
 def require_one_configuration(runs: Sequence[Run], step: int | None = None) -> None:

@@ -50,9 +50,9 @@ def refine_sigma(choice: Choice) -> float | None:
 
 def mean_and_slope(blocks: Blocks, sigmas: Sequence[float]) -> tuple[list[float], list[float]]:
     """The mean log-likelihood at each sigma, and its derivative in log sigma, from one pass over the distances."""
-    means = slopes = torch.zeros(len(sigmas), dtype=torch.float64)
+    means = slopes = torch.zeros(len(sigmas), dtype=torch.float64, device="cpu")
     rows = 0
-    log_sigmas = torch.tensor(sigmas, dtype=torch.float64).log().requires_grad_()
+    log_sigmas = torch.tensor(sigmas, dtype=torch.float64, device="cpu").log().requires_grad_()
     iterator = blocks(log_sigmas.exp())
     with torch.enable_grad():
         for block in iterator:
@@ -90,6 +90,6 @@ def _extended(blocks: Blocks, curve: list[tuple[float, float]]) -> list[tuple[fl
     if not beyond:
         return curve
     with torch.no_grad():
-        parts = [part.cpu() for part in blocks(torch.tensor(beyond, dtype=torch.float64))]
+        parts = [part.cpu() for part in blocks(torch.tensor(beyond, dtype=torch.float64, device="cpu"))]
     means = torch.cat(parts, dim=1).mean(dim=1).tolist()
     return sorted([*curve, *zip(beyond, means, strict=True)])

@@ -18,6 +18,7 @@ from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
 from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
 from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
+from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
 
@@ -42,6 +43,7 @@ class ArrayFiles:
     dataset: str | None = None
 
 
+@own_modes()
 def evaluate_run(
     run: Run,
     settings: ParzenSettings,
@@ -95,6 +97,7 @@ def evaluate_runs(
     return summarise(records, [run.config.training.seed for run in runs], notes)
 
 
+@own_modes()
 def evaluate_arrays(
     files: ArrayFiles, settings: ParzenSettings, place: Place, *, split: str = "test", progress: Progress = silent
 ) -> ParzenResult:

@@ -37,7 +37,7 @@ def latent_walk(
     rng = torch.Generator().manual_seed(derive_seed(seed, "walk"))
     start = draw_noise(noise, stops * loops, rng).view(stops, 1, loops, noise.dimension)
     end = start.roll(-1, dims=0)
-    t = torch.arange(frames) / frames
+    t = torch.arange(frames, dtype=start.dtype, device=start.device) / frames
     z = torch.lerp(start, end, (t * t * (3.0 - 2.0 * t)).view(1, frames, 1, 1))
     if noise.distribution == "spherical":
         tiny = torch.finfo(z.dtype).tiny

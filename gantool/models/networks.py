@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn.utils import skip_init
 
 from gantool.config import LayerConfig, NetworkConfig
 from gantool.errors import UsageError
@@ -29,7 +30,15 @@ class DenseLayer(nn.Module):
         self.dropout = ScaledDropout(config.keep, config.keep_scale) if drops else None
         self.affine: nn.Module
         if config.kind == "maxout":
-            self.affine = Maxout(in_features, units, config.pieces, init_range=config.init_range, rng=rng)
+            self.affine = Maxout(
+                in_features,
+                units,
+                config.pieces,
+                init_range=config.init_range,
+                rng=rng,
+                device="cpu",
+                dtype=torch.float32,
+            )
         else:
             self.affine = _linear(in_features, units, config.init_range, rng)
         if config.bias != "data-logit":
@@ -51,7 +60,8 @@ class DenseLayer(nn.Module):
 
 
 def _linear(in_features: int, units: int, init_range: float, rng: torch.Generator) -> nn.Linear:
-    layer = nn.Linear(in_features, units)
+    # Torch would draw weights from its default generator, for nothing.
+    layer: nn.Linear = skip_init(nn.Linear, in_features, units, device="cpu", dtype=torch.float32)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         layer.weight.uniform_(-init_range, init_range, generator=rng)
         layer.bias.zero_()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gantool.evaluation.seeds import differences
-from gantool.report.material import Material
+from gantool.report.material import MEASURES, Material
 
 # A run's own name and description differ always and mean nothing.
 _UNTOLD = ("name", "about")
@@ -39,16 +39,26 @@ def configuration_differences(materials: list[Material]) -> dict[str, list[Any]]
     return {key: row for key, row in values.items() if any(value != row[0] for value in row)}
 
 
-def refusals(materials: list[Material]) -> list[list[str]]:
-    """For each run, why its Parzen score may not be compared with that of the first run that has one."""
-    first = next((material for material in materials if material.parzen is not None), None)
+def refusals(materials: list[Material], measure: str = "parzen") -> list[list[str]]:
+    """For each run, why what was measured may not be compared with that of the first run that has it."""
+    first = next((material for material in materials if measure in material.scores), None)
     found: list[list[str]] = []
     for material in materials:
         reasons: list[str] = []
-        if first is not None and first.parzen is not None and material.parzen is not None:
-            unlike = differences(first.parzen, material.parzen)
+        if first is not None and measure in material.scores:
+            unlike = differences(first.scores[measure], material.scores[measure])
             reasons = [f"{what} ({two}, not {one})" for what, (one, two) in unlike.items()]
             if not reasons and first.run.data.fingerprint != material.run.data.fingerprint:
                 reasons = ["the training rows"]
         found.append(reasons)
+    return found
+
+
+def other_refusals(materials: list[Material]) -> list[list[str]]:
+    """For each run the same of every measure but the Parzen score, each reason with the measure's name."""
+    found: list[list[str]] = [[] for _ in materials]
+    for measure, title in MEASURES.items():
+        if measure != "parzen":
+            for own, reasons in zip(found, refusals(materials, measure), strict=True):
+                own += [f"{title.lower()}: {reason}" for reason in reasons]
     return found

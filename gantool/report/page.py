@@ -9,7 +9,7 @@ from typing import Any
 import gantool
 from gantool.evaluation.seeds import differences
 from gantool.files import check_output, replacing
-from gantool.report.comparison import configuration, configuration_differences, refusals
+from gantool.report.comparison import configuration, configuration_differences, other_refusals, refusals
 from gantool.report.drawing import Picture
 from gantool.report.figures import class_figure, sample_count_figure, sigma_figure, training_figures
 from gantool.report.markup import Markup, figure, fold, join, nats, number, table, tag
@@ -46,7 +46,7 @@ def write_report(runs: list[Run], out: Path, *, data_root: Path | None = None) -
     page = build_page(materials, pictures)
     with replacing(out) as partial:
         partial.write_text(page, encoding="utf-8")
-    reasons = refusals(materials)
+    reasons = [[*own, *others] for own, others in zip(refusals(materials), other_refusals(materials), strict=True)]
     return {
         "report": str(out),
         "bytes": len(page.encode("utf-8")),
@@ -122,6 +122,9 @@ def _comparison(materials: list[Material]) -> Markup:
         words = "Scores of unlike protocols are listed below, and are not to be compared with one another."
         parts.append(_box("warning", "Not comparable", [words]))
     parts.append(table(heads, rows, "Parzen-window log-likelihood of each run"))
+    others = zip(materials, other_refusals(materials), strict=True)
+    if said := [f"{material.name} has other {'; '.join(why)}." for material, why in others if why]:
+        parts.append(_box("warning", "Not comparable with the first run measured", said))
     differences = configuration_differences(materials)
     if differences:
         lines = [[tag("code", key), *(number(value) for value in values)] for key, values in differences.items()]

@@ -26,7 +26,7 @@ class Point:
     step: int
     epochs: float
     log_likelihood: float
-    standard_error: float
+    standard_error: float | None
     sigma: float
     refined_log_likelihood: float | None
     test_size: int

@@ -140,7 +140,10 @@ def _uncertainties(ours: SeedScores) -> tuple[dict[str, Any], ...]:
             "name": "training seed",
             "what_varies": "the seed of weights, batches, noise and dropout, and with it the samples",
             "value": ours.standard_error_across_seeds,
-            "method": f"std/√{count} over the runs' scores, ddof 1" if count > 1 else "one seed has no spread",
+            "interval": ours.interval_across_seeds,
+            "method": f"std/√{count} over the runs' scores, ddof 1, 95 % by Student's t"
+            if count > 1
+            else "one seed has no spread",
         }
     }
     for record in ours.records:

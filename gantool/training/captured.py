@@ -84,7 +84,7 @@ class CapturedGame:
 
     def _stage(self, first: int, rates: Sequence[Rates]) -> None:
         """Writes what these iterations read where they read it. The host does not wait."""
-        pairs = torch.tensor([(now.learning_rate, now.momentum) for now in rates], dtype=torch.float64)
+        pairs = torch.tensor([(now.learning_rate, now.momentum) for now in rates], dtype=torch.float64, device="cpu")
         pairs = pairs.pin_memory() if self.rates.is_cuda else pairs
         self.rates[: len(rates)].copy_(pairs, non_blocking=True)
         k = self.fused.k

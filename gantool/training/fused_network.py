@@ -162,7 +162,7 @@ class FusedNetwork:
             moving = [found[id(parameter)] for found, parameter in zip(velocities, own, strict=True) if found]
             master = _in_one([parameter.detach() for parameter in own], own)
             velocity = _in_one(moving, moving) if moving else None
-            return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0))
+            return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0, device=master.device))
 
         network = players[0].network
         layers: list[DenseLayer] = list(network.layers)  # type: ignore[arg-type]  # why_not_fused looked

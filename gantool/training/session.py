@@ -14,6 +14,7 @@ from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
+from gantool.isolation import own_modes
 from gantool.plotting import sheet
 from gantool.replicas import create_replicas
 from gantool.runs import DataFacts, Run, create_run
@@ -75,6 +76,7 @@ def start_run(config: RunConfig, dataset: Dataset, device: torch.device, runs_di
     return start_runs([config], dataset, device, runs_dir, observe)[0]
 
 
+@own_modes()
 def start_runs(
     configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, runs_dir: Path, observe: Observe
 ) -> list[Outcome]:
@@ -109,6 +111,7 @@ def resume_run(
     return resume_runs([run], dataset, device, observe, steps=steps, epochs=epochs)[0]
 
 
+@own_modes()
 def resume_runs(
     runs: Sequence[Run],
     dataset: Dataset,

@@ -68,7 +68,7 @@ class TrainingState:
             "generator": generator.network.state_dict(),
             "discriminator": discriminator.network.state_dict(),
             "optimizer": optimizer,
-            "rng": _random_states(self.game.rng),
+            "rng": {"run": self.game.rng.get_state()},
         }
 
     def restore(self, path: Path) -> None:
@@ -86,7 +86,7 @@ class TrainingState:
                 player.optimizer.load_state(own)
             if self.average:
                 self.average.network.load_state_dict(groups["average"])
-            _restore_random_states(self.game.rng, groups["rng"])
+            self.game.rng.set_state(groups["rng"]["run"])
         except (RuntimeError, KeyError) as error:
             raise GantoolError(f"The checkpoint {path} does not fit this run's configuration: {error}") from error
         self.step = checkpoint.step
@@ -95,21 +95,6 @@ class TrainingState:
         """Whether every weight of both players is finite. Synchronises with the device."""
         players = (self.game.generator, self.game.discriminator)
         return all(bool(p.isfinite().all()) for player in players for p in player.network.parameters())
-
-
-def _random_states(rng: torch.Generator) -> dict[str, torch.Tensor]:
-    """The run's own generator, and torch's default ones, which a layer of the user's may draw from."""
-    states = {"run": rng.get_state(), "torch_cpu": torch.get_rng_state()}
-    if rng.device.type == "cuda":
-        states["torch_cuda"] = torch.cuda.get_rng_state(rng.device)
-    return states
-
-
-def _restore_random_states(rng: torch.Generator, states: dict[str, torch.Tensor]) -> None:
-    rng.set_state(states["run"])
-    torch.set_rng_state(states["torch_cpu"])
-    if rng.device.type == "cuda":
-        torch.cuda.set_rng_state(states["torch_cuda"], rng.device)
 
 
 def build_state(
@@ -131,7 +116,6 @@ def build_state(
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights)
     discriminator = build_discriminator(config.discriminator, dataset.dimension, weights)
-    torch.manual_seed(derive_seed(training.seed, "torch"))
     game = Game(
         generator=_player(generator, config, device, dtype),
         discriminator=_player(discriminator, config, device, dtype),

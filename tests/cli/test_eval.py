@@ -92,6 +92,19 @@ def test_other_training_rows_than_the_runs_are_said(digits_run: Run) -> None:
     assert any("are not those that 0001-digits was trained on" in said for said in payload["warnings"])
 
 
+def test_one_row_has_no_error_and_that_is_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("samples", 30), ("data", 1), ("validation", 20)):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(count, 3)).astype(np.float32))
+    files = [part for name in ("samples", "data", "validation") for part in (f"--{name}", tmp_path / f"{name}.npy")]
+    payload = answer(*files)
+    assert payload["standard_error"] is payload["refined"]["standard_error"] is None
+    assert payload["uncertainties"][0]["interval"] is None
+    said = call(*files).stderr
+    assert "± is missing, since one row is scored and shows no spread" in said
+    assert "rows scored: not covered: one row is scored, and one row shows no spread." in said
+
+
 def test_people_see_score_curve_references_and_sentences(digits_run: Run) -> None:
     result = call(*on_run(digits_run, "--num-samples", 400))
     assert result.exit_code == 0

@@ -76,6 +76,25 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_random_state_alone(
     assert not torch.equal(train_classifier(digits, seed=1).features(rows), fresh.features(rows))
 
 
+def test_the_number_of_threads_does_not_matter(classifier: Classifier, digits: Dataset) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 3)
+    try:
+        again = train_classifier(digits)
+        assert torch.get_num_threads() == before + 3
+        rows = digits.values(digits.test.stored)
+        assert torch.equal(again.features(rows), classifier.features(rows))
+    finally:
+        torch.set_num_threads(before)
+    assert again.fingerprint == classifier.fingerprint
+
+
+def test_the_fingerprint_is_of_the_weights(classifier: Classifier, digits: Dataset, cache: Path) -> None:
+    assert train_classifier(digits, cache=cache).fingerprint == classifier.fingerprint
+    few = replace(digits, train=Split(digits.train.stored[:64], digits.train.labels[:64]))  # type: ignore[index]
+    assert train_classifier(few).fingerprint != classifier.fingerprint
+
+
 @pytest.mark.parametrize("damage", [b"", b"nonsense" * 20])
 def test_a_damaged_file_is_replaced_and_that_is_said(
     classifier: Classifier, digits: Dataset, cache: Path, damage: bytes

@@ -82,6 +82,18 @@ def test_a_difference_between_later_records_is_seen_too() -> None:
         )
 
 
+def test_unlike_rulers_are_not_compared() -> None:
+    features = {"measure": "features", "dataset": "digits", "features": "gantool classifier", "classifier": "a" * 64}
+    assert differences(features, features) == {}
+    assert differences(features, features | {"classifier": "b" * 64}) == {"classifier": ("a" * 12, "b" * 12)}
+    assert differences(features, features | {"classifier": None}) == {"classifier": ("a" * 12, "unknown")}
+    assert "features" in differences(features, features | {"features": "rows", "classifier": None})
+    inception = features | {"features": "inception", "classifier": None, "about": "version 1"}
+    assert "features" in differences(inception, inception | {"about": "version 2"})
+    modes = {"measure": "diversity", "modes_by": "a small classifier", "classifier": "a" * 64}
+    assert "classifier" in differences(modes, modes | {"classifier": "b" * 64})
+
+
 def test_what_does_not_decide_the_terms_is_no_difference() -> None:
     other = RECORD | {"log_likelihood": 3.0, "sigma": 0.1, "seed": 5, "impl": "reference", "device": "cuda", "step": 9}
     assert differences(RECORD, other) == {}

@@ -300,6 +300,15 @@ def test_unlike_scores_are_not_compared(
     assert answer["runs"][1]["not_comparable"]
 
 
+def test_unlike_rulers_are_told_where_runs_stand_beside_one_another(make_run: MakeRun, out: Path) -> None:
+    record = {"measure": "features", "features": "gantool classifier", "num_samples": 300, "classifier": "a" * 64}
+    runs = [make_run(scores=(record | {"classifier": letter * 64},)) for letter in "aab"]
+    document, answer = read(runs, out)
+    said = "feature distances: classifier (bbbbbbbbbbbb, not aaaaaaaaaaaa)"
+    assert [run["not_comparable"] for run in answer["runs"]] == [[], [], [said]]
+    assert f"has other {said}" in document.words
+
+
 def test_differences_of_configurations_are_those_of_their_fields(make_run: MakeRun, full_run: Run) -> None:
     other = make_run(training=replace(full_run.config.training, epochs=3, k=2), about="another")
     found = configuration_differences([collect(full_run), collect(other)])

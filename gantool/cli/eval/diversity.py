@@ -42,7 +42,7 @@ WithClasses = Annotated[
     bool,
     typer.Option(
         "--classes/--no-classes",
-        help="Count classes with a small classifier of labelled data (MNIST: about 20 s the first time).",
+        help="Count classes with a small classifier of labelled data (MNIST: about 40 s the first time).",
         rich_help_panel="Common",
     ),
 ]

@@ -87,7 +87,7 @@ def features(
 ) -> None:
     """Compare samples with real rows by features: Fréchet and kernel distance, precision, recall, density, coverage.
 
-    Images with labels: features of a small classifier that gantool trains once (MNIST: about 25 s) and keeps.
+    Images with labels: features of a small classifier that gantool trains once (MNIST: about 40 s) and keeps.
     For your own files it is trained on --train-data, where those have labels.
     Beside the numbers stand those of real rows, which a perfect model would get at the same N.
 

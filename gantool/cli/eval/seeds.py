@@ -90,12 +90,14 @@ def print_seeds(found: SeedScores, console: Console) -> None:
         table.add_column(name, justify="right")
     table.add_column("± is")
     for seed, record in zip(found.seeds, found.records, strict=True):
-        score, error = f"{record['log_likelihood']:,.1f}", f"{record['standard_error']:.1f}"
+        score, error = f"{record['log_likelihood']:,.1f}", _error(record["standard_error"])
         cells = (Path(record["run"]).name, f"{seed}", f"{record['step']:,}", score, error, f"{record['sigma']:.4g}")
         table.add_row(*cells, f"{record['num_samples']:,}", "across rows")
     spread = found.standard_error_across_seeds
-    error, across = ("–", "one seed: no spread") if spread is None else (f"{spread:.1f}", "across seeds")
-    table.add_row("mean", "", "", f"{found.mean:,.1f}", error, "", f"{first['num_samples']:,}", across, style="bold")
+    across = "one seed: no spread" if spread is None else "across seeds"
+    table.add_row(
+        "mean", "", "", f"{found.mean:,.1f}", _error(spread), "", f"{first['num_samples']:,}", across, style="bold"
+    )
     console.print(table)
     console.print()
     for sentence in found.notes:
@@ -103,3 +105,7 @@ def print_seeds(found: SeedScores, console: Console) -> None:
     for sentence in dict.fromkeys(said for record in found.records for said in record["warnings"]):
         console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
     console.print("Each score is recorded in its run's evaluations.jsonl.", markup=False, soft_wrap=True)
+
+
+def _error(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
