@@ -114,6 +114,13 @@ class Distances:
         extreme = (sigma < _ORDINARY[0]) | (sigma > _ORDINARY[1]) if self.dtype == torch.float32 else sigma < 0
         return ((error > _ALLOWED) | extreme).any(dim=0)
 
+    def coarse(self, norms: Tensor, sigmas: Tensor) -> bool:
+        """Whether differences of centred rows, as gradients take them, err by more than 1e-5 of a bandwidth."""
+        if not sigmas.numel() or not norms.numel():
+            return False
+        longest = torch.maximum(norms.double().max(), self.largest).sqrt()
+        return bool(torch.finfo(self.dtype).eps / 2 * longest > 1e-5 * sigmas.detach().double().min())
+
 
 class Differences(Distances):
     """The last way: Σ (q − s)² in float64 from the rows as they came. Nothing cancels."""
@@ -125,6 +132,9 @@ class Differences(Distances):
 
     def lost(self, norms: Tensor, least: Tensor, sigmas: Tensor) -> Tensor:
         return torch.zeros_like(norms, dtype=torch.bool)
+
+    def coarse(self, norms: Tensor, sigmas: Tensor) -> bool:
+        return False
 
 
 def ways(queries: Tensor, samples: Tensor) -> Iterator[Distances]:

@@ -185,7 +185,8 @@ def _gradients(
         squared = query.norms.new_empty(query.norms.shape[0], samples.shape[0])
         for columns, sample in distances.sample_chunks():
             squared[:, columns] = distances.tile(query, sample)
-        if bool(distances.lost(query.norms, squared.amin(dim=1), sigmas).any()):
+        lost = bool(distances.lost(query.norms, squared.amin(dim=1), sigmas).any())
+        if lost or distances.coarse(query.norms, sigmas):
             return None
         weights = _pull_weights(squared, rates, grad[:, part], moments)
         mass = weights.sum(dim=1, keepdim=True)
