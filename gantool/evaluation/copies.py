@@ -13,13 +13,16 @@ from gantool.neighbours import nearest, nearest_other, pairs_within
 # The low quantile of the data's own distances below which two rows count as nearly the same.
 NEAR_QUANTILE = 0.01
 
+# The radius, a dimension, where all rows are alike and give none: a thousandth of the width of [0, 1].
+FALLBACK_RADIUS = 1e-3
+
 
 @dataclass(frozen=True)
 class DuplicatesResult:
     """How far the samples repeat each other, beside the same number of training rows.
 
-    `near_radius` is the 1 % quantile of the distances from each of `num_samples` training rows to the nearest other
-    one; `near_share` is the share of samples with another one within it, `exact_share` with an identical one.
+    `near_radius` is what `near_radius()` makes of the distances from each of `num_samples` training rows to the nearest
+    other one; `near_share` is the share of samples with another one within it, `exact_share` with an identical one.
     `distance_ratio` is the samples' median distance to the nearest other sample over the training rows'.
 
     `birthday_batch` is the batch size at which a near-duplicate pair occurs with probability 1/2 (Arora, Risteski and
@@ -77,7 +80,7 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
     count = min(len(samples), len(training))
     own, real = random_subset(samples, count, seed), random_subset(training, count, seed)
     found, expected = nearest_other(own)[1], nearest_other(real)[1]
-    radius = float(expected.quantile(NEAR_QUANTILE))
+    radius = near_radius(expected, own.shape[1])
     pairs, data_pairs = pairs_within(own, radius), pairs_within(real, radius)
     return DuplicatesResult(
         num_samples=count,
@@ -93,6 +96,16 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
         data_birthday_batch=birthday_batch(data_pairs, count),
         data_birthday_support=birthday_support(data_pairs, count),
     )
+
+
+def near_radius(distances: torch.Tensor, dimension: int) -> float:
+    """Within it two rows count as nearly the same: the 1 % quantile of rows' distances [N] to a nearest other row.
+
+    Exact twins are left out: blank images or repeated rows among the data say nothing about likeness, and would make it
+    0. Where only twins are left, it is FALLBACK_RADIUS·√`dimension`.
+    """
+    apart = distances[distances > 0]
+    return float(apart.quantile(NEAR_QUANTILE)) if len(apart) else FALLBACK_RADIUS * math.sqrt(dimension)
 
 
 def birthday_batch(pairs: int, count: int) -> float | None:
@@ -133,7 +146,7 @@ def find_memorisation(
         num_held_out_rows=len(held_out),
         copied_share=_share(found == 0),
         held_out_copied_share=_share(expected == 0),
-        close_share=_share(found < expected.quantile(NEAR_QUANTILE)),
+        close_share=_share(found < near_radius(expected, samples.shape[1])),
         median_distance=median,
         held_out_median_distance=held_median,
         distance_ratio=_ratio(median, held_median),

@@ -171,8 +171,9 @@ def squared_mmd(first: Tensor, second: Tensor) -> float:
 def manifold_overlap(real: Tensor, fake: Tensor, neighbours: int = NEIGHBOURS) -> Manifold:
     """Precision, recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
-    A set's manifold is the union of closed balls around its rows, each as far as the row's `neighbours`-th nearest
-    other one; copies of a row are neighbours at distance 0. Raises UsageError where there are not more rows than that.
+    A set's manifold is the union of balls around its rows, each as far as the row's `neighbours`-th nearest other one;
+    copies of a row are neighbours at distance 0. As in their authors' code, the balls of precision and recall are
+    closed, and those of density and coverage open. Raises UsageError where there are not more rows than that.
     """
     if neighbours < 1:
         raise UsageError(f"The number of neighbours must be 1 or more, but is {neighbours}.")
@@ -185,11 +186,11 @@ def manifold_overlap(real: Tensor, fake: Tensor, neighbours: int = NEIGHBOURS) -
     held = torch.zeros(len(fake), dtype=torch.bool, device="cpu")
     for rows, radii in zip(torch.split(real, _TILE_ROWS), torch.split(real_radii, _TILE_ROWS), strict=True):
         distances, errors = _squared_distances(rows, fake)
-        inside = _within(rows, fake, distances, errors, radii.unsqueeze(1))
-        holding += int(inside.sum())
-        held |= inside.any(dim=0)
-        covered += int(inside.any(dim=1).sum())
-        recalled += int(_within(rows, fake, distances, errors, fake_radii).any(dim=1).sum())
+        on_or_within, within = _within(rows, fake, distances, errors, radii.unsqueeze(1))
+        held |= on_or_within.any(dim=0)
+        holding += int(within.sum())
+        covered += int(within.any(dim=1).sum())
+        recalled += int(_within(rows, fake, distances, errors, fake_radii)[0].any(dim=1).sum())
     return Manifold(
         precision=held.double().mean().item(),
         recall=recalled / len(real),
@@ -233,18 +234,22 @@ def _squared_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return squares.addmm_(first, second.T, alpha=-2.0), errors
 
 
-def _within(first: Tensor, second: Tensor, distances: Tensor, errors: Tensor, squared_radii: Tensor) -> Tensor:
-    """Which pairs of rows [N, F] and [M, F] are no further apart than the radii (of a shape that broadcasts): [N, M].
+def _within(
+    first: Tensor, second: Tensor, distances: Tensor, errors: Tensor, squared_radii: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Which pairs of rows [N, F] and [M, F] are at most, and which less than, the radii apart (of a shape that
+    broadcasts): [N, M] each.
 
     Where the error could decide, as for copies and for rows on the very rim of a ball, the differences do.
     """
-    inside = distances <= squared_radii
+    closed, open_ = distances <= squared_radii, distances < squared_radii
     unsure = ((distances - squared_radii).abs_() <= errors).nonzero()
     radii = squared_radii.expand_as(distances)
     for part in torch.split(unsure, max(1, _EXACT_VALUES // first.shape[1])):
         one, other = part.unbind(dim=1)
-        inside[one, other] = _exact(first[one], second[other]) <= radii[one, other]
-    return inside
+        exact = _exact(first[one], second[other])
+        closed[one, other], open_[one, other] = exact <= radii[one, other], exact < radii[one, other]
+    return closed, open_
 
 
 def _squared_radii(rows: Tensor, neighbours: int) -> Tensor:

@@ -23,6 +23,7 @@ from gantool.evaluation.gap import train_gap
 from gantool.evaluation.growth import grouped_log_densities, sample_curve
 from gantool.evaluation.references import cache_folder, describe_kmeans, kmeans_centroids, random_subset, subset_indices
 from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
+from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
 from gantool.evaluation.target import Target
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
@@ -229,7 +230,16 @@ def _warnings(
         said += checks.unsearched(choice.sigma)
     said += checks.below_gaussian(found.log_likelihood, samples, target.scored)
     if gap := found.train_gap:
-        said += checks.memorised(gap.gap, gap.standard_error, target.dimension)
+        said += checks.memorised(gap.gap, gap.standard_error, target.dimension, gap.rows)
+        said += checks.favoured(gap.gap, gap.standard_error, gap.rows)
+    said += shared_roles(
+        {
+            "samples": samples,
+            "rows scored": target.scored,
+            "rows that choose sigma": target.selection,
+            "training rows": target.train,
+        }
+    )
     said += checks.scaling(samples, "samples", target.scored, "data")
     said += checks.sample_count(found.num_samples)
     said += checks.duplicates(samples)

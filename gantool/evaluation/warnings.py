@@ -21,6 +21,12 @@ FAR_NATS_PER_DIMENSION = 0.02
 MEMORISED_ERRORS = 4.0
 MEMORISED_NATS_PER_DIMENSION = 0.02
 
+# No row scored should beat training rows by more than these many standard errors.
+FAVOURED_ERRORS = 3.0
+
+# With fewer rows on a side its standard error is too rough an estimate to accuse anyone by.
+LEAST_GAP_ROWS = 30
+
 # Ranges whose widths differ by this factor belong to different scales: 255 or 2 against 1, not chance.
 RANGE_FACTOR = 1.9
 
@@ -65,6 +71,8 @@ def scaling(rows: torch.Tensor, name: str, data: torch.Tensor, data_name: str) -
     low, high = (float(bound) for bound in rows.aminmax())
     data_low, data_high = (float(bound) for bound in data.aminmax())
     width, data_width = high - low, data_high - data_low
+    if (low, high) == (data_low, data_high):
+        return []
     near = data_width == 0 or 1 / RANGE_FACTOR <= width / data_width <= RANGE_FACTOR
     # A generator may well leave the range of data a little; by half its width it is another range.
     margin = 0.5 * data_width
@@ -72,9 +80,18 @@ def scaling(rows: torch.Tensor, name: str, data: torch.Tensor, data_name: str) -
     if near and inside:
         return []
     return [
-        f"The {name} lie in [{low:.4g}, {high:.4g}] and the {data_name} in [{data_low:.4g}, {data_high:.4g}]: "
+        f"The {name} lie in {_span(low, high)} and the {data_name} in {_span(data_low, data_high)}: "
         f"they look scaled differently, and densities depend on the scale; check both."
     ]
+
+
+def _span(low: float, high: float) -> str:
+    """A range in as few digits as show that its ends differ, where they do."""
+    for digits in (4, 7, 9):
+        ends = f"{low:.{digits}g}", f"{high:.{digits}g}"
+        if low == high or ends[0] != ends[1]:
+            break
+    return f"[{ends[0]}, {ends[1]}]"
 
 
 def duplicates(samples: torch.Tensor) -> list[str]:
@@ -137,13 +154,27 @@ def unsearched(sigma: float) -> list[str]:
     ]
 
 
-def memorised(gap: float, standard_error: float, dimension: int) -> list[str]:
+def memorised(gap: float, standard_error: float, dimension: int, rows: int) -> list[str]:
     """Training rows that score above test rows by more than chance and another draw of the data explain."""
-    if gap <= MEMORISED_ERRORS * standard_error or gap <= MEMORISED_NATS_PER_DIMENSION * dimension:
+    if (
+        rows < LEAST_GAP_ROWS
+        or gap <= MEMORISED_ERRORS * standard_error
+        or gap <= MEMORISED_NATS_PER_DIMENSION * dimension
+    ):
         return []
     return [
         f"Training rows score {gap:,.1f} ± {standard_error:.1f} nats above the rows scored, more than chance explains: "
         f"the samples look memorised from the training rows."
+    ]
+
+
+def favoured(gap: float, standard_error: float, rows: int) -> list[str]:
+    """Rows scored that beat the training rows by more than chance: no generator knows them better than those."""
+    if rows < LEAST_GAP_ROWS or gap >= -FAVOURED_ERRORS * standard_error:
+        return []
+    return [
+        f"The rows scored are {-gap:,.1f} ± {standard_error:.1f} nats above training rows, more than chance explains: "
+        f"the samples may hold the rows scored, or the training rows are of another kind; check the files."
     ]
 
 
@@ -154,7 +185,7 @@ def below_gaussian(score: float, samples: torch.Tensor, scored: torch.Tensor) ->
         return []
     return [
         f"The score, {score:,.1f} nats, is below the {baseline:,.1f} of one round Gaussian with the samples' mean "
-        f"and variance: sigma is far from a good one, or the samples are nothing like the data."
+        f"and variance, so that it says little of the samples: look at the curve over sigma, and at the samples."
     ]
 
 

@@ -14,7 +14,7 @@ import torch
 
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
-from gantool.evaluation.copies import NEAR_QUANTILE
+from gantool.evaluation.copies import near_radius
 from gantool.evaluation.density import geometric_grid
 from gantool.evaluation.references import random_subset
 from gantool.neighbours import nearest_other, pairs_within
@@ -53,7 +53,7 @@ class Health:
         self.seed = derive_seed(config.training.seed, "health")
         self.count = min(SAMPLES, len(dataset.train))
         real = dataset.values(random_subset(dataset.train.stored, self.count, self.seed))
-        self.radius = float(nearest_other(real)[1].quantile(NEAR_QUANTILE))
+        self.radius = near_radius(nearest_other(real)[1], real.shape[1])
         self.distinct_real = distinct_rows(real, self.radius)
         rows = dataset.values(dataset.validation.stored[:VALIDATION_ROWS]).to(device)
         self.selection, self.scored = rows[: len(rows) // 2], rows[len(rows) // 2 :]

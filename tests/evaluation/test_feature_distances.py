@@ -103,9 +103,9 @@ def test_manifolds_of_points_on_a_line() -> None:
     real, fake = line(0, 1, 3, 5), line(2, 3, 100)
     found = manifold_overlap(real, fake, 1)
     assert found.precision == pytest.approx(2 / 3)  # 100 is on no ball
-    # 2 is in the closed balls of 1 and 3, and 3 in those of 3 and 5.
-    assert found.density == pytest.approx(4 / 3)
-    assert found.coverage == 3 / 4  # the ball of 0 holds no fake
+    # Density and coverage count open balls: 2 and 3 are in that of 3, and on the rims of those of 1 and 5.
+    assert found.density == pytest.approx(2 / 3)
+    assert found.coverage == 1 / 4
     assert found.recall == 3 / 4  # 5 is within 97 of 100, 1 and 3 within 1 of 2; 0 is on no fake ball
 
 
@@ -115,11 +115,12 @@ def brute_force_overlap(real: Matrix, fake: Matrix, k: int) -> tuple[float, floa
 
     real_radii, fake_radii = radii(real), radii(fake)
     inside = [[math.dist(r, f) <= radius for f in fake] for r, radius in zip(real, real_radii, strict=True)]
+    open_ = [[math.dist(r, f) < radius for f in fake] for r, radius in zip(real, real_radii, strict=True)]
     precision = sum(any(row[j] for row in inside) for j in range(len(fake))) / len(fake)
     recall = sum(
         any(math.dist(r, f) <= radius for f, radius in zip(fake, fake_radii, strict=True)) for r in real
     ) / len(real)
-    return precision, recall, sum(map(sum, inside)) / (k * len(fake)), sum(map(any, inside)) / len(real)
+    return precision, recall, sum(map(sum, open_)) / (k * len(fake)), sum(map(any, open_)) / len(real)
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -162,8 +163,8 @@ def test_constructed_sets() -> None:
     rng = torch.Generator().manual_seed(7)
     real = torch.randn(100, 5, generator=rng, dtype=torch.float64)
     same = manifold_overlap(real, real.clone())
-    # Each row is in its own ball and in those it is a neighbour of: six a ball, five of them neighbours.
-    assert (same.precision, same.recall, same.density, same.coverage) == (1.0, 1.0, pytest.approx(6 / 5), 1.0)
+    # An open ball holds its own row and four of its five neighbours: the fifth lies on the rim.
+    assert (same.precision, same.recall, same.density, same.coverage) == (1.0, 1.0, pytest.approx(1.0), 1.0)
     away = manifold_overlap(real, real + 1_000)
     assert (away.precision, away.recall, away.density, away.coverage) == (0.0, 0.0, 0.0, 0.0)
     half = torch.cat([real[:50], real[:50] + 1_000])

@@ -16,7 +16,7 @@ from gantool.evaluation.gap import train_gap
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.references import random_subset
 from gantool.evaluation.target import Target, target_of_dataset
-from gantool.evaluation.warnings import memorised
+from gantool.evaluation.warnings import favoured, memorised
 
 
 def test_the_gap_is_that_of_float64() -> None:
@@ -60,7 +60,18 @@ def test_mnist_replayed_and_true(mnist_root: Path) -> None:
 
 
 def test_a_small_or_uncertain_gap_is_no_alarm() -> None:
-    assert memorised(83.3, 3.4, 784)[0].startswith("Training rows score 83.3 ± 3.4 nats above")
-    assert memorised(83.3, 30.0, 784) == []
-    assert memorised(10.0, 1.0, 784) == []
-    assert memorised(-83.3, 3.4, 784) == []
+    assert memorised(83.3, 3.4, 784, 1000)[0].startswith("Training rows score 83.3 ± 3.4 nats above")
+    assert memorised(83.3, 30.0, 784, 1000) == []
+    assert memorised(10.0, 1.0, 784, 1000) == []
+    assert memorised(-83.3, 3.4, 784, 1000) == []
+
+
+def test_few_rows_accuse_nobody() -> None:
+    assert memorised(83.3, 0.0, 784, 1) == []
+    assert favoured(-83.3, 0.0, 1) == []
+
+
+def test_rows_that_beat_the_training_rows_are_favoured() -> None:
+    assert favoured(-83.3, 3.4, 1000)[0].startswith("The rows scored are 83.3 ± 3.4 nats above training rows")
+    assert favoured(-83.3, 30.0, 1000) == []
+    assert favoured(83.3, 3.4, 1000) == []

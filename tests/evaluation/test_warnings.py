@@ -61,6 +61,13 @@ def test_values_of_one_scale() -> None:
     assert checks.scaling(uniform(100, 5) * 1.2 - 0.1, "samples", data, "data") == []
 
 
+def test_equal_ranges_are_not_called_different_and_narrow_ones_are_told_apart() -> None:
+    flat = torch.ones(3, 4)
+    assert checks.scaling(flat, "samples", flat, "data") == []
+    (said,) = checks.scaling(flat + torch.tensor([0.0, 0.0, 0.0, 1e-5]), "samples", flat, "data")
+    assert "samples lie in [1, 1.00001] and the data in [1, 1]" in said
+
+
 def test_repeated_samples() -> None:
     samples = uniform(100, 5)
     assert checks.duplicates(samples) == []
