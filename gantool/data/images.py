@@ -1,7 +1,8 @@
 """Folders of PNG and JPEG images of one size, read as bytes; nothing in a file is trusted.
 
-`folder/*.png` are images without labels. In `folder/<class>/*.png` each subfolder is a class: the sorted names of the
-subfolders are the classes 0, 1, …
+`folder/*.png` are images without labels. In `folder/<class>/*.png` each subfolder is a class. Where all of their names
+are whole numbers, those are the labels; else the sorted names are the classes 0, 1, … A picture that a camera took on
+its side (an EXIF orientation) is read upright.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gantool.data.npy import Array
 from gantool.errors import UsageError
@@ -31,8 +32,8 @@ _DEPTH_AT = 24
 class ImageFolder:
     """Images of one size in the order of their sorted paths.
 
-    `pixels` is [N, C, H, W] uint8, C = 1 (grey) or 3 (RGB). `labels` is [N] int64, an index into `classes`, or None
-    where the folder has no subfolders.
+    `pixels` is [N, C, H, W] uint8, C = 1 (grey) or 3 (RGB). `labels` is [N] int64, or None where the folder has no
+    subfolders. `classes` are the subfolders' names where those are no numbers: a label is then an index into them.
     """
 
     pixels: Array
@@ -63,11 +64,11 @@ def read_image_folder(folder: Path) -> ImageFolder:
                 f"is {_words(image.shape)}."
             )
         pixels[index] = image
-    return ImageFolder(pixels, np.array(labels, dtype=np.int64) if classes else None, classes)
+    return ImageFolder(pixels, np.array(labels, dtype=np.int64) if labels else None, classes)
 
 
 def _list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
-    """The images, a label for each where there are subfolders, and the subfolders' names."""
+    """The images, a label for each where there are subfolders, and the subfolders' names where they are no numbers."""
     entries = _visible(folder)
     subfolders = [entry for entry in entries if entry.is_dir()]
     if not subfolders:
@@ -80,11 +81,25 @@ def _list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
         )
     paths: list[Path] = []
     labels: list[int] = []
-    for label, subfolder in enumerate(subfolders):
+    numbers = _numbers_of([subfolder.name for subfolder in subfolders])
+    for subfolder, label in sorted(
+        zip(subfolders, numbers or range(len(subfolders)), strict=True), key=lambda pair: pair[1]
+    ):
         found = _require_images(subfolder, _visible(subfolder))
         paths += found
         labels += [label] * len(found)
-    return paths, labels, tuple(subfolder.name for subfolder in subfolders)
+    return paths, labels, () if numbers else tuple(subfolder.name for subfolder in subfolders)
+
+
+def _numbers_of(names: list[str]) -> list[int] | None:
+    """The labels that names stand for where all are whole numbers, each another one; None else.
+
+    As text, 10 comes before 2: a position in that order is no identity.
+    """
+    if not all(name.isascii() and name.isdigit() for name in names):
+        return None
+    numbers = [int(name) for name in names]
+    return numbers if len(set(numbers)) == len(numbers) and max(numbers) < 2**31 else None
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -118,7 +133,7 @@ def _as_bytes(path: Path) -> Array:
                     )
                 if image.format == "PNG" and start[_DEPTH_AT] == 16:
                     raise UsageError(f"{path} has 16 bits a channel: save it with 8.")
-                return _channels(image, path)
+                return _channels(ImageOps.exif_transpose(image), path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UsageError(
             f"{path} promises far more pixels than an example has; it looks like a decompression bomb."

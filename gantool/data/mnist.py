@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,8 @@ MNIST_FILES = RemoteSet(
     ),
 )
 _TRAINING_ROWS, _ALL_TRAINING_ROWS, _TEST_ROWS = 50_000, 60_000, 10_000
-_SIDE, _CLASSES = 28, 10
+_SIDE = 28
+_UNSIGNED_BYTES = 8  # IDX's code for the type
 
 
 def load_mnist(root: Path) -> Dataset:
@@ -71,11 +74,21 @@ def load_mnist(root: Path) -> Dataset:
 
 
 def _read(images_path: Path, labels_path: Path, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    images = read_idx(images_path, (rows, _SIDE, _SIDE)).reshape(rows, -1)
-    labels = read_idx(labels_path, (rows,))
-    if labels.max() >= _CLASSES:
-        raise UsageError(f"{labels_path} holds the label {labels.max()}: expected 0 to {_CLASSES - 1}.")
-    return images, labels
+    images, labels = read_idx(images_path, (rows, _SIDE, _SIDE)), read_idx(labels_path, (rows,))
+    _require_genuine(images, images_path)
+    _require_genuine(labels, labels_path)
+    return images.reshape(rows, -1), labels
+
+
+def _require_genuine(values: npt.NDArray[np.uint8], path: Path) -> None:
+    """Raises UsageError for other bytes than MNIST's: pictures of another set would train and score under its name."""
+    header = struct.pack(f">HBB{values.ndim}I", 0, _UNSIGNED_BYTES, values.ndim, *values.shape)
+    digest = hashlib.sha256(header)
+    digest.update(np.ascontiguousarray(values).data)
+    name = path.name.removesuffix(".gz")
+    known = next(file.sha256 for file in MNIST_FILES.files if file.name.removesuffix(".gz") == name)
+    if digest.hexdigest() != known:
+        raise UsageError(f"{path} holds other values than MNIST's file of that name: your own data go through --array.")
 
 
 def _split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:

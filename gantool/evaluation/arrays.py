@@ -32,7 +32,7 @@ class Rows:
 
     `shape` is one example's shape, (channels, height, width) for images; `scaling` says in words what a value is;
     `name` is the file's; `origin` names the option and the file, for messages. `labels` is [N] int64 where the file has
-    any; `classes` names them where they are the subfolders of an image folder.
+    any; `classes` names them where they are the subfolders of an image folder. `warnings` say what looks wrong.
     """
 
     values: torch.Tensor
@@ -42,6 +42,7 @@ class Rows:
     origin: str
     labels: torch.Tensor | None = None
     classes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def load_rows(path: Path, flag: str) -> Rows:
@@ -58,9 +59,10 @@ def load_rows(path: Path, flag: str) -> Rows:
     try:
         if path.is_dir():
             folder = read_image_folder(path)
-            values, shape = _values(torch.from_numpy(folder.pixels).flatten(1)), folder.pixels.shape[1:]
+            stored, shape = torch.from_numpy(folder.pixels).flatten(1), folder.pixels.shape[1:]
             labels = None if folder.labels is None else torch.from_numpy(folder.labels)
-            return Rows(values, shape, "bytes / 255", path.resolve().name, origin, labels, folder.classes)
+            odd, name = tuple(_odd_bytes(stored, origin)), path.resolve().name
+            return Rows(_values(stored), shape, "bytes / 255", name, origin, labels, folder.classes, odd)
         arrays = read_tensors(path) if path.suffix == ".safetensors" else read_arrays(path)
     except UsageError as error:
         raise UsageError(f"{flag}: {error}") from error
@@ -68,11 +70,32 @@ def load_rows(path: Path, flag: str) -> Rows:
     stored, shape = rows_of(arrays[name], origin)
     labels = labels_of(arrays, f"{name}_labels" if f"{name}_labels" in arrays else "labels", len(stored), origin)
     scaling = "bytes / 255" if stored.dtype == torch.uint8 else "as given"
-    return Rows(_values(stored), shape, scaling, path.name, origin, labels)
+    odd = tuple(_odd_bytes(stored, origin))
+    return Rows(_values(stored), shape, scaling, path.name, origin, labels, warnings=odd)
+
+
+# Largest bytes of data that are not pixels of 255 levels: binary rows, and the levels of 1 to 4 bits or of 0 to 16. Dark
+# pictures end at any other number.
+_LEVELS = (1, 2, 3, 4, 7, 8, 15, 16)
+
+
+def _odd_bytes(stored: torch.Tensor, origin: str) -> list[str]:
+    """What is odd about bytes [N, D] that are divided by 255."""
+    if stored.dtype != torch.uint8 or (largest := int(stored.max())) not in _LEVELS:
+        return []
+    return [
+        f"The bytes of {origin} go from {int(stored.min())} to {largest} and are divided by 255, as pixels are: if "
+        f"{largest} is their full scale, save them as floats divided by {largest}; densities depend on the unit."
+    ]
 
 
 def _member(arrays: dict[str, Array], flag: str, origin: str) -> str:
     """The name of the array that `flag` means."""
+    if set(arrays) == {"mu", "sigma"}:
+        raise UsageError(
+            f"{origin} holds the mean and covariance of features (mu and sigma), as FID tools save them, but no rows: "
+            f"give the images themselves."
+        )
     name = next((name for name in _MEMBERS[flag] if name in arrays), None)
     if name is not None:
         return name

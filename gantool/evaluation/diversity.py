@@ -20,8 +20,9 @@ from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
 from gantool.evaluation.references import cache_folder, random_subset
+from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
-from gantool.evaluation.warnings import scaling
+from gantool.evaluation.warnings import overlap, scaling
 
 # Fewer samples, or rows of either kind, say next to nothing about a distribution.
 LEAST_ROWS = 20
@@ -180,7 +181,14 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
     """
     if training is not None:
         require_alike(training, data)
-        said = scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
+        said = [*data.warnings, *training.warnings]
+        said += scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
+        if overlap(data.values, training.values) == len(data.values):
+            raise UsageError(
+                f"Every row of {data.origin} is also among the training rows of {training.origin}: copying shows only "
+                f"beside rows that no generator has seen; give --data of their own."
+            )
+        said += shared_roles({"rows scored": data.values, "training rows": training.values})
         return Realm(data.name, "data", training.values, data.values, data.scaling, warnings=tuple(said))
     if len(data.values) < 2 * LEAST_ROWS:
         raise UsageError(

@@ -113,7 +113,8 @@ def evaluate_arrays(
         target = _own(files, files.data, samples, split, settings)
     else:
         raise UsageError("--samples needs what to score by: --data FILE, or --dataset NAME, and not both.")
-    target = replace(target, notes=(*_scaling_notes(samples, target), *target.notes))
+    notes, warnings = (*_scaling_notes(samples, target), *target.notes), (*samples.warnings, *target.warnings)
+    target = replace(target, notes=notes, warnings=warnings)
     result = evaluate(
         samples.values, target, settings, sample_labels=samples.labels, device=place.device, progress=progress
     )

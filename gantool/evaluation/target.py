@@ -86,9 +86,10 @@ def target_of_arrays(
     UsageError where the arrays do not match, or where `validation` is `data` again.
     """
     others = [rows for rows in (validation, train) if rows is not None]
-    warnings: list[str] = []
+    warnings = [*data.warnings]
     for rows in others:
         require_alike(rows, data)
+        warnings += rows.warnings
         warnings += scaling(rows.values, f"values of {rows.origin}", data.values, f"values of {data.origin}")
     selection = validation.values[:validation_rows] if validation is not None else None
     if validation is not None and selection is not None:

@@ -160,3 +160,22 @@ def test_damaged_bytes_are_pixels_or_one_sentence(tmp_path: Path, data: st.DataO
     except UsageError as error:
         refusal = str(error)
     assert refusal is None or name in refusal
+
+
+def test_subfolders_that_are_numbers_carry_them(tmp_path: Path) -> None:
+    """As text, 10 and 11 would come between 1 and 2."""
+    for name in ("0", "1", "2", "10", "11"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((2, 3), int(name), np.uint8)).save(tmp_path / name / "a.png")
+    found = read_image_folder(tmp_path)
+    assert found.classes == ()
+    assert found.labels is not None
+    assert found.labels.tolist() == found.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11]
+
+
+def test_a_picture_on_its_side_is_read_upright(tmp_path: Path) -> None:
+    upright = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° clockwise to see it upright
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_image_folder(tmp_path).pixels[0, 0], upright)

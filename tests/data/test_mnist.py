@@ -103,11 +103,11 @@ def test_images_and_labels_that_changed_places(copy: Path, mnist_root: Path) -> 
         load_mnist(copy)
 
 
-def test_a_label_above_nine(copy: Path, mnist_root: Path) -> None:
-    path = copy / "mnist" / "t10k-labels-idx1-ubyte.gz"
-    labels = bytearray(content(mnist_root, path.name))
-    labels[100] = 10
-    path.unlink()
-    path.write_bytes(labels)
-    with pytest.raises(UsageError, match="holds the label 10: expected 0 to 9"):
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"])
+def test_other_values_under_an_official_name_are_refused(copy: Path, mnist_root: Path, name: str) -> None:
+    other = bytearray(content(mnist_root, name))
+    other[-1] ^= 1
+    (copy / "mnist" / name).unlink()
+    (copy / "mnist" / name).write_bytes(gzip.compress(bytes(other), 1))
+    with pytest.raises(UsageError, match=rf"{name} holds other values than MNIST's file of that name"):
         load_mnist(copy)

@@ -203,3 +203,19 @@ def test_a_broken_image_names_the_option_too(tmp_path: Path) -> None:
     (tmp_path / "odd.jpg").write_bytes(b"nothing")
     with pytest.raises(UsageError, match=r"--data: .*odd\.jpg is damaged"):
         load_rows(tmp_path, "--data")
+
+
+@pytest.mark.parametrize(("largest", "odd"), [(1, True), (15, True), (16, True), (9, False), (61, False), (255, False)])
+def test_bytes_that_are_no_pixels_are_told(largest: int, odd: bool, tmp_path: Path) -> None:
+    rows = np.arange(40, dtype=np.uint8).reshape(10, 4) % (largest + 1)
+    rows[0, 0] = largest
+    np.save(tmp_path / "x.npy", rows)
+    warnings = load_rows(tmp_path / "x.npy", "--data").warnings
+    assert len(warnings) == odd
+    assert not odd or f"go from 0 to {largest} and are divided by 255" in warnings[0]
+
+
+def test_moments_of_features_are_no_rows(tmp_path: Path) -> None:
+    np.savez(tmp_path / "stats.npz", mu=np.zeros(8), sigma=np.eye(8))
+    with pytest.raises(UsageError, match="holds the mean and covariance of features"):
+        load_rows(tmp_path / "stats.npz", "--data")
