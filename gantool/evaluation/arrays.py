@@ -74,8 +74,8 @@ def load_rows(path: Path, flag: str) -> Rows:
     return Rows(_values(stored), shape, scaling, path.name, origin, labels, warnings=odd)
 
 
-# Largest bytes of data that are not pixels of 255 levels: binary rows, and the levels of 1 to 4 bits or of 0 to 16. Dark
-# pictures end at any other number.
+# Largest bytes of data that are not pixels of 255 levels: binary rows, and the levels of 1 to 4 bits or of 0 to 16.
+# Dark pictures end at any other number.
 _LEVELS = (1, 2, 3, 4, 7, 8, 15, 16)
 
 

@@ -207,7 +207,7 @@ def test_a_broken_image_names_the_option_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("largest", "odd"), [(1, True), (15, True), (16, True), (9, False), (61, False), (255, False)])
 def test_bytes_that_are_no_pixels_are_told(largest: int, odd: bool, tmp_path: Path) -> None:
-    rows = np.arange(40, dtype=np.uint8).reshape(10, 4) % (largest + 1)
+    rows = (np.arange(40).reshape(10, 4) % (largest + 1)).astype(np.uint8)
     rows[0, 0] = largest
     np.save(tmp_path / "x.npy", rows)
     warnings = load_rows(tmp_path / "x.npy", "--data").warnings
