@@ -30,6 +30,8 @@ TEST_CASE("every byte over every scale is recognised, at any place in the row") 
     for (const size_t length : {1, 3, 4, 7}) {
       const auto value = static_cast<float>(k);
       CHECK((scales(std::vector<float>(length, value / 255)) & kOver255) != 0);
+      // A GPU divides by multiplying.
+      CHECK((scales(std::vector<float>(length, value * (1.0F / 255))) & kOver255) != 0);
       CHECK((scales(std::vector<float>(length, value)) & kWhole) != 0);
       CHECK((scales(std::vector<float>(length, value / 16)) & kOver16) != 0);
       CHECK((scales(std::vector<float>(length, value / 256)) & kOver256) != 0);
@@ -40,7 +42,7 @@ TEST_CASE("every byte over every scale is recognised, at any place in the row") 
 TEST_CASE("one value that is no byte excludes the scale") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float inf = std::numeric_limits<float>::infinity();
-  const float near = std::nextafter(100.0F / 255, 1.0F);
+  const float near = std::nextafter(std::nextafter(100.0F / 255, 1.0F), 1.0F);
   for (size_t place = 0; place < 7; ++place) {
     std::vector<float> row(7, 100.0F / 255);
     CHECK(scales(row) == kOver255);
@@ -102,6 +104,14 @@ TEST_CASE("two bfloat16 terms hold a value to 2^-17, and the norm is that of the
     square += value * value;
   }
   CHECK(norm == static_cast<float>(square));
+}
+
+TEST_CASE("one far sample, wherever it comes, does not drag the centre") {
+  for (const size_t place : {size_t{0}, size_t{50}, size_t{299}}) {
+    std::vector<float> data(300, 3.0F);
+    data[place] = 1e14F;
+    CHECK(choose_centre({data.data(), 300, 1, 1}, 1, false)[0] == 3.0F);
+  }
 }
 
 TEST_CASE("a centre ignores outliers and NaN") {
