@@ -202,7 +202,7 @@ def test_a_vmapped_maxout_is_one_computation(batched: tuple[bool, ...], monkeypa
     counts = []
     for replicas in (2, 3):
         tensors = [t if d is None else t.narrow(d, 0, replicas) for t, d in zip(some(case, dims), dims, strict=True)]
-        with torch.profiler.profile() as profile:
+        with torch.profiler.profile(acc_events=True) as profile:
             vmap(grad(loss(case.mine), ALL), dims)(*tensors)
         counts.append(sum(event.count for event in profile.key_averages()))
     assert counts[0] == counts[1]
