@@ -146,7 +146,7 @@ def find_memorisation(
         num_held_out_rows=len(held_out),
         copied_share=_share(found == 0),
         held_out_copied_share=_share(expected == 0),
-        close_share=_share(found < near_radius(expected, samples.shape[1])),
+        close_share=_share(_close(found, expected, samples.shape[1])),
         median_distance=median,
         held_out_median_distance=held_median,
         distance_ratio=_ratio(median, held_median),
@@ -154,6 +154,15 @@ def find_memorisation(
         nearer_to_training=float(nearer.mean()),
         num_compared_rows=count,
     )
+
+
+def _close(found: torch.Tensor, expected: torch.Tensor, dimension: int) -> torch.Tensor:
+    """Which samples are closer to a training row than the closest 1 % of held-out rows, by their distances [N], [H].
+
+    Where more than 1 % of the held-out rows are training rows themselves, copies are set apart on both sides.
+    """
+    closest = expected.quantile(NEAR_QUANTILE)
+    return found < closest if closest > 0 else (found > 0) & (found < near_radius(expected, dimension))
 
 
 def rank_z(first: torch.Tensor, second: torch.Tensor) -> float:

@@ -20,7 +20,7 @@ from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
 from gantool.evaluation.references import cache_folder, random_subset
-from gantool.evaluation.roles import shared_roles
+from gantool.evaluation.roles import repeats_itself, shared_roles
 from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.warnings import overlap, scaling
 
@@ -183,7 +183,7 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
         require_alike(training, data)
         said = [*data.warnings, *training.warnings]
         said += scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
-        if overlap(data.values, training.values) == len(data.values):
+        if not repeats_itself(data.values) and overlap(data.values, training.values) == len(data.values):
             raise UsageError(
                 f"Every row of {data.origin} is also among the training rows of {training.origin}: copying shows only "
                 f"beside rows that no generator has seen; give --data of their own."

@@ -26,8 +26,6 @@ _COSTS = {
     ): "sigma is chosen wrongly for the references, which are made of training rows; give validation rows of their own",
 }
 
-Keys = np.ndarray[tuple[int], np.dtype[np.void]]
-
 
 def shared_roles(roles: Mapping[str, torch.Tensor | None]) -> list[str]:
     """A sentence for each pair of roles whose sets of rows [N, D] share more than innocent rows.
@@ -35,7 +33,8 @@ def shared_roles(roles: Mapping[str, torch.Tensor | None]) -> list[str]:
     Rows are compared as float32, after scaling, whatever their order. Where a set repeats itself in more than half of
     its rows (few grey levels in few pixels, say), equal rows mean nothing, and its pairs are left out.
     """
-    distinct = {name: keys for name, rows in roles.items() if rows is not None and (keys := _apart(rows)) is not None}
+    telling = {name: rows.float() for name, rows in roles.items() if rows is not None and not repeats_itself(rows)}
+    distinct = {name: np.unique(row_keys(rows)) for name, rows in telling.items()}
     said = []
     for (first, keys), (second, others) in combinations(distinct.items(), 2):
         cost = _COSTS.get(frozenset((first, second)))
@@ -48,7 +47,6 @@ def shared_roles(roles: Mapping[str, torch.Tensor | None]) -> list[str]:
     return said
 
 
-def _apart(rows: torch.Tensor) -> Keys | None:
-    """The keys of the different rows; None where most rows repeat others."""
-    keys = np.unique(row_keys(rows.float()))
-    return keys if 2 * len(keys) > len(rows) else None
+def repeats_itself(rows: torch.Tensor) -> bool:
+    """Whether most rows [N, D] repeat others: equal rows in two sets then mean nothing."""
+    return 2 * len(np.unique(row_keys(rows.float()))) <= len(rows)

@@ -33,7 +33,7 @@ def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> T
     for name, value in (("x", x), ("weight", weight), ("bias", bias)):
         check_tensor("maxout", name, value)
     device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+    if device != "meta" and torch.is_autocast_enabled(device):  # a meta tensor has no autocast to ask for
         x, weight, bias = _lowered(x, weight, bias)
     _check(x, weight, bias)
     if not use_native("maxout", (x, weight, bias), impl):
