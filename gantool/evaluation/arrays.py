@@ -5,6 +5,7 @@ Every refusal is one sentence that names the option, the file and the shape.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def load_rows(path: Path, flag: str) -> Rows:
 
     Arrays are [N, D], [N, H, W], [N, C, H, W] or [N, H, W, C]; a folder holds PNG or JPEG images of one size, or a
     subfolder of them a class. Images are flattened, channels first. Bytes are divided by 255, floats taken as they are.
-    An archive's labels are called `labels`, or after the rows' own name, as in `test_labels`. Nothing is unpickled.
+    An archive's labels are called `labels`, or after the rows' own name, as in `test_labels`; its `shape` is that of
+    one example, as `gantool sample --out` writes it. Nothing is unpickled.
 
     Raises UsageError for a file that is not there, damaged or without such an array, for another type or rank, for no
     rows, for values that are not finite, and for labels that do not fit.
@@ -68,10 +70,19 @@ def load_rows(path: Path, flag: str) -> Rows:
         raise UsageError(f"{flag}: {error}") from error
     name = _member(arrays, flag, origin)
     stored, shape = rows_of(arrays[name], origin)
+    shape = _recorded_shape(arrays, stored.shape[1]) or shape
     labels = labels_of(arrays, f"{name}_labels" if f"{name}_labels" in arrays else "labels", len(stored), origin)
     scaling = "bytes / 255" if stored.dtype == torch.uint8 else "as given"
     odd = tuple(_odd_bytes(stored, origin))
     return Rows(_values(stored), shape, scaling, path.name, origin, labels, warnings=odd)
+
+
+def _recorded_shape(arrays: dict[str, Array], dimension: int) -> tuple[int, ...] | None:
+    """The shape of one example that `gantool sample --out` writes beside flat rows; None where there is none."""
+    shape = arrays.get("shape")
+    if shape is None or shape.ndim != 1 or shape.dtype.kind not in "ui" or math.prod(shape.tolist()) != dimension:
+        return None
+    return tuple(shape.tolist())
 
 
 # Largest bytes of data that are not pixels of 255 levels: binary rows, and the levels of 1 to 4 bits or of 0 to 16.

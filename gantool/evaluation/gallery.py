@@ -137,9 +137,11 @@ def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> 
 
 
 def _write_array(samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path) -> None:
+    """Rows [N, D], and their shape beside them; a .npy file has no place for it, and takes colours as [N, C, H, W]."""
     with replacing(path) as partial, partial.open("wb") as file:
         if path.suffix.lower() == ".npy":
-            np.save(file, samples.numpy(), allow_pickle=False)
+            colours = len(shape) == 3 and shape[0] > 1
+            np.save(file, (samples.view(-1, *shape) if colours else samples).numpy(), allow_pickle=False)
         else:
             np.savez(file, samples=samples.numpy(), seed=np.int64(seed), shape=np.array(shape, np.int64))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import load_rows, require_alike, require_same_classes
+from gantool.evaluation.gallery import _write_array
 
 
 def saved(folder: Path, array: np.ndarray, name: str = "rows.npy") -> Path:
@@ -219,3 +221,14 @@ def test_moments_of_features_are_no_rows(tmp_path: Path) -> None:
     np.savez(tmp_path / "stats.npz", mu=np.zeros(8), sigma=np.eye(8))
     with pytest.raises(UsageError, match="holds the mean and covariance of features"):
         load_rows(tmp_path / "stats.npz", "--data")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 4, 5), (60,)])
+def test_what_sample_writes_is_read_beside_the_data(shape: tuple[int, ...], suffix: str, tmp_path: Path) -> None:
+    rows = torch.rand(12, math.prod(shape), generator=torch.Generator().manual_seed(0))
+    _write_array(rows, shape, 0, tmp_path / f"samples{suffix}")
+    np.save(tmp_path / "data.npy", rows.view(-1, *shape).numpy())
+    samples, data = load_rows(tmp_path / f"samples{suffix}", "--samples"), load_rows(tmp_path / "data.npy", "--data")
+    require_alike(samples, data)
+    assert torch.equal(samples.values, data.values)
