@@ -12,7 +12,7 @@ from gantool.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.config import RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
-from gantool.errors import GantoolError
+from gantool.errors import GantoolError, UsageError
 from gantool.models import build_discriminator, build_generator
 from gantool.objectives import build_objective
 from gantool.seeds import derive_seed
@@ -114,6 +114,7 @@ def build_state(
     stream = beside.batches if beside else None
     batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype, beside=stream)
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
+    _require_reachable(config, dataset)
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights)
     discriminator = build_discriminator(config.discriminator, dataset.dimension, weights)
     game = Game(
@@ -141,6 +142,27 @@ def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.d
 def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:
     network.to(device=device, dtype=dtype).train()
     return Player(network, build_optimizer(network, config.optimizer))
+
+
+# What a layer of each kind can put out.
+_REACH = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+
+
+def _require_reachable(config: RunConfig, dataset: Dataset) -> None:
+    """Raises UsageError where the training rows lie where no output of the generator can."""
+    last = len(config.generator.layers) - 1
+    kind = config.generator.layers[last].kind
+    if kind not in _REACH or dataset.divisor != 1:  # bytes lie in [0, 1]
+        return
+    low, high = (float(end) for end in dataset.train.stored.aminmax())
+    least, most = _REACH[kind]
+    if least <= low and high <= most:
+        return
+    fitting, first = ("tanh", "") if low >= -1.0 and high <= 1.0 else ("linear", "scale the rows to [0, 1], or ")
+    raise UsageError(
+        f"The training rows lie in [{low:.4g}, {high:.4g}], which the generator's {kind} output cannot reach: "
+        f"{first}give --set generator.layers.{last}.kind={fitting} --set generator.layers.{last}.bias=0."
+    )
 
 
 def _mean(dataset: Dataset) -> torch.Tensor:
