@@ -83,7 +83,10 @@ class Trainer:
     def _load_data(self, config: RunConfig) -> Dataset:
         from gantool.data import load_dataset
 
-        return load_dataset(config.data, root=self.data_dir, offline=self.offline)
+        dataset = load_dataset(config.data, root=self.data_dir, offline=self.offline)
+        for warning in dataset.warnings:
+            self.console.print(f"Warning: {warning}", markup=False, soft_wrap=True, style="yellow")
+        return dataset
 
     def _summarise(self, configs: Sequence[RunConfig], dataset: Dataset) -> None:
         from gantool.cli.summary import print_summary

@@ -7,7 +7,8 @@
 | [N, C, H, W] with C = 1 or 3 | N images, channels first |
 | [N, H, W, C] with C = 1 or 3 | N images, channels last: read so where channels first does not fit, and transposed |
 
-uint8 is kept as bytes with divisor 255; float16, float32 and float64 become float32 with divisor 1 and must be finite.
+uint8 is kept as bytes with divisor 255, or what is given; float16, float32 and float64 become float32 with divisor 1
+and must be finite.
 
 An .npz file holds `train`, `validation` and `test`, with `train_labels`, `validation_labels` and `test_labels` or
 without; or one array, called `x`, `data` or anything else, with `labels` or without. Such a single array is dealt out
@@ -23,6 +24,7 @@ import torch
 
 from gantool.data.dataset import Dataset, Split, fixed_permutation
 from gantool.data.npy import Array, read_arrays
+from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
 
 _SPLITS = ("train", "validation", "test")
@@ -31,27 +33,35 @@ _LEAST_ROWS = 10
 _SHAPES = "[N, D], [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1 or 3"
 
 
-def load_array(path: Path) -> Dataset:
-    """Reads the user's .npy or .npz file → its three splits.
+def load_array(path: Path, scale: float | None = None) -> Dataset:
+    """Reads the user's .npy or .npz file → its three splits. Bytes are divided by `scale` (None: 255).
 
     Raises UsageError naming the file and the array: missing, damaged or cut short; of objects, of another type or
-    shape, empty, not finite, or of too few rows; splits that differ in shape or type; labels that do not fit.
+    shape, empty, not finite, or of too few rows; splits that differ in shape or type; labels that do not fit; a scale
+    for floats.
     """
     arrays = read_arrays(path)
     splits, shape = _named_splits(path, arrays) if "train" in arrays else _dealt_splits(path, arrays)
+    stored = splits["train"].stored
+    if scale is not None and stored.dtype != torch.uint8:
+        raise UsageError(
+            f"data.scale says what bytes are divided by, but {path} holds floats, which are used as they are."
+        )
     return Dataset(
         name="array",
         **splits,
         shape=shape,
-        divisor=255.0 if splits["train"].stored.dtype == torch.uint8 else 1.0,
+        divisor=(scale or PIXEL_LEVELS) if stored.dtype == torch.uint8 else 1.0,
         source=str(path),
+        warnings=odd_bytes(stored, scale, str(path), "--set data.scale="),
     )
 
 
-def rows_of(array: Array, where: str) -> tuple[torch.Tensor, tuple[int, ...]]:
+def rows_of(array: Array, where: str, *, exact: bool = False) -> tuple[torch.Tensor, tuple[int, ...]]:
     """One of the arrays above → rows [N, D], uint8 or float32, and the shape of one example.
 
-    `where` names the array in errors. Raises UsageError: another type or shape, empty, or not finite.
+    With `exact`, float64 that float32 would round stays float64. `where` names the array in errors. Raises UsageError:
+    another type or shape, empty, or not finite.
     """
     plain_float = array.dtype.kind == "f" and array.dtype.itemsize <= 8
     if array.dtype != np.uint8 and not plain_float:
@@ -64,6 +74,8 @@ def rows_of(array: Array, where: str) -> tuple[torch.Tensor, tuple[int, ...]]:
     images = _channels_first(array, where)
     flat = images.reshape(len(images), -1)
     rows = _finite_float32(flat, where) if plain_float else flat.copy()
+    if exact and flat.dtype.itemsize == 8 and bool((rows != flat).any()):
+        rows = flat.astype(np.float64)
     return torch.from_numpy(rows), images.shape[1:]
 
 

@@ -31,7 +31,8 @@ class Dataset:
     """A data set in the paper's splits.
 
     A value is stored / divisor: 255 for byte images, 16 for the digits, 1 for floats. `shape` is one example's shape,
-    (channels, height, width) for images, else (D,). `source` says in words where the rows came from.
+    (channels, height, width) for images, else (D,). `source` says in words where the rows came from; `warnings` what
+    looks wrong with them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dataset:
     shape: tuple[int, ...]
     divisor: float
     source: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def dimension(self) -> int:

@@ -34,7 +34,7 @@ def _load_toy(config: DataConfig, _root: Path) -> Dataset:
 
 def _load_array(config: DataConfig, _root: Path) -> Dataset:
     assert config.path is not None  # DataConfig insists on it for this name
-    return load_array(Path(config.path).expanduser())
+    return load_array(Path(config.path).expanduser(), None if config.scale == "auto" else config.scale)
 
 
 DATASETS: dict[str, Entry] = {

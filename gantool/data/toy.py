@@ -97,10 +97,12 @@ MIXTURES: dict[str, Mixture] = {"mixture1d": _mixture1d(), "ring2d": _ring2d(), 
 def load_toy(name: str) -> Dataset:
     """20,000 / 5,000 / 5,000 points of the mixture `name`, the same at every call; the labels are the components."""
     rng = torch.Generator().manual_seed(_SEED)
-    splits = {split: Split(*MIXTURES[name].draw(rows, rng)) for split, rows in _ROWS.items()}
+    train, validation, test = (Split(*MIXTURES[name].draw(rows, rng)) for rows in _ROWS.values())
     return Dataset(
-        name=name,
-        **splits,
+        name,
+        train,
+        validation,
+        test,
         shape=(MIXTURES[name].dimension,),
         divisor=1.0,
         source=f"drawn from a mixture of {len(MIXTURES[name].means)} Gaussians with a fixed seed",

@@ -15,7 +15,9 @@ from gantool.data.arrays import labels_of, rows_of
 from gantool.data.images import read_image_folder
 from gantool.data.npy import Array, read_arrays
 from gantool.data.tensors import read_tensors
+from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
+from gantool.evaluation.feature_statistics import are_statistics
 
 # The arrays of an archive (.npz, .safetensors) that each option looks for, in this order; else the only one that can
 # hold rows.
@@ -29,7 +31,7 @@ _MEMBERS = {
 
 @dataclass(frozen=True)
 class Rows:
-    """Examples as rows: `values` is [N, D] float32, finite, on the CPU.
+    """Examples as rows: `values` is [N, D], finite, on the CPU; float64 where float32 would round them, else float32.
 
     `shape` is one example's shape, (channels, height, width) for images; `scaling` says in words what a value is;
     `name` is the file's; `origin` names the option and the file, for messages. `labels` is [N] int64 where the file has
@@ -46,13 +48,13 @@ class Rows:
     warnings: tuple[str, ...] = ()
 
 
-def load_rows(path: Path, flag: str) -> Rows:
+def load_rows(path: Path, flag: str, scale: float | None = None) -> Rows:
     """Reads what `flag` (--samples, --data, --validation or --train-data) gives: .npy, .npz, .safetensors, or a folder.
 
     Arrays are [N, D], [N, H, W], [N, C, H, W] or [N, H, W, C]; a folder holds PNG or JPEG images of one size, or a
-    subfolder of them a class. Images are flattened, channels first. Bytes are divided by 255, floats taken as they are.
-    An archive's labels are called `labels`, or after the rows' own name, as in `test_labels`; its `shape` is that of
-    one example, as `gantool sample --out` writes it. Nothing is unpickled.
+    subfolder of them a class. Images are flattened, channels first. Bytes are divided by `scale` (None: 255), floats
+    taken as they are. An archive's labels are called `labels`, or after the rows' own name, as in `test_labels`; its
+    `shape` is that of one example, as `gantool sample --out` writes it. Nothing is unpickled.
 
     Raises UsageError for a file that is not there, damaged or without such an array, for another type or rank, for no
     rows, for values that are not finite, and for labels that do not fit.
@@ -63,18 +65,32 @@ def load_rows(path: Path, flag: str) -> Rows:
             folder = read_image_folder(path)
             stored, shape = torch.from_numpy(folder.pixels).flatten(1), folder.pixels.shape[1:]
             labels = None if folder.labels is None else torch.from_numpy(folder.labels)
-            odd, name = tuple(_odd_bytes(stored, origin)), path.resolve().name
-            return Rows(_values(stored), shape, "bytes / 255", name, origin, labels, folder.classes, odd)
+            return _as_rows(stored, shape, scale, path.resolve().name, origin, labels, folder.classes)
         arrays = read_tensors(path) if path.suffix == ".safetensors" else read_arrays(path)
     except UsageError as error:
         raise UsageError(f"{flag}: {error}") from error
     name = _member(arrays, flag, origin)
-    stored, shape = rows_of(arrays[name], origin)
+    stored, shape = rows_of(arrays[name], origin, exact=True)
     shape = _recorded_shape(arrays, stored.shape[1]) or shape
     labels = labels_of(arrays, f"{name}_labels" if f"{name}_labels" in arrays else "labels", len(stored), origin)
-    scaling = "bytes / 255" if stored.dtype == torch.uint8 else "as given"
-    odd = tuple(_odd_bytes(stored, origin))
-    return Rows(_values(stored), shape, scaling, path.name, origin, labels, warnings=odd)
+    return _as_rows(stored, shape, scale, path.name, origin, labels)
+
+
+def _as_rows(
+    stored: torch.Tensor,
+    shape: tuple[int, ...],
+    scale: float | None,
+    name: str,
+    origin: str,
+    labels: torch.Tensor | None,
+    classes: tuple[str, ...] = (),
+) -> Rows:
+    """Bytes [N, D] are divided truly: k/255 is then the float nearest to it, as in registered data sets."""
+    if stored.dtype != torch.uint8:
+        return Rows(stored, shape, "as given", name, origin, labels, classes)
+    divisor = scale or PIXEL_LEVELS
+    odd = odd_bytes(stored, scale, origin, "--scale ")
+    return Rows(stored.float().div_(divisor), shape, f"bytes / {divisor:g}", name, origin, labels, classes, odd)
 
 
 def _recorded_shape(arrays: dict[str, Array], dimension: int) -> tuple[int, ...] | None:
@@ -85,27 +101,12 @@ def _recorded_shape(arrays: dict[str, Array], dimension: int) -> tuple[int, ...]
     return tuple(shape.tolist())
 
 
-# Largest bytes of data that are not pixels of 255 levels: binary rows, and the levels of 1 to 4 bits or of 0 to 16.
-# Dark pictures end at any other number.
-_LEVELS = (1, 2, 3, 4, 7, 8, 15, 16)
-
-
-def _odd_bytes(stored: torch.Tensor, origin: str) -> list[str]:
-    """What is odd about bytes [N, D] that are divided by 255."""
-    if stored.dtype != torch.uint8 or (largest := int(stored.max())) not in _LEVELS:
-        return []
-    return [
-        f"The bytes of {origin} go from {int(stored.min())} to {largest} and are divided by 255, as pixels are: if "
-        f"{largest} is their full scale, save them as floats divided by {largest}; densities depend on the unit."
-    ]
-
-
 def _member(arrays: dict[str, Array], flag: str, origin: str) -> str:
     """The name of the array that `flag` means."""
-    if set(arrays) == {"mu", "sigma"}:
+    if are_statistics(arrays):
         raise UsageError(
             f"{origin} holds the mean and covariance of features (mu and sigma), as FID tools save them, but no rows: "
-            f"give the images themselves."
+            f"give the rows themselves; `gantool eval features` takes such a file as --data."
         )
     name = next((name for name in _MEMBERS[flag] if name in arrays), None)
     if name is not None:
@@ -117,11 +118,6 @@ def _member(arrays: dict[str, Array], flag: str, origin: str) -> str:
             f"call that one `{_MEMBERS[flag][0]}`."
         )
     return fitting[0]
-
-
-def _values(stored: torch.Tensor) -> torch.Tensor:
-    """Bytes [N, D] → float32 by a true division: k/255 is then the float nearest to it, as in registered data sets."""
-    return stored.float().div_(255.0) if stored.dtype == torch.uint8 else stored
 
 
 def require_alike(first: Rows, second: Rows) -> None:
@@ -146,10 +142,21 @@ def require_alike(first: Rows, second: Rows) -> None:
         )
 
 
-def require_same_classes(samples: Rows, data: Rows) -> None:
-    """Raises UsageError where both are folders of classes whose names differ: equal labels would mean other things."""
-    if samples.classes and data.classes and samples.classes != data.classes:
+def labels_by_name(samples: Rows, classes: tuple[str, ...], origin: str) -> tuple[torch.Tensor | None, list[str]]:
+    """The samples' labels where they mean what the data's do, and a note where they do not.
+
+    `classes` are the names of the data's classes, empty where its labels are numbers of their own; `origin` names the
+    data. A position in sorted names is no number: names meet names alone. Raises UsageError where the names differ.
+    """
+    if samples.labels is None or samples.classes == classes:
+        return samples.labels, []
+    if samples.classes and classes:
         raise UsageError(
-            f"{samples.origin} has the classes {', '.join(samples.classes)} and {data.origin} has "
-            f"{', '.join(data.classes)}: give both the same subfolders."
+            f"{samples.origin} has the classes {', '.join(samples.classes)} and {origin} has "
+            f"{', '.join(classes)}: give both the same subfolders."
         )
+    named, numbered = (samples.origin, origin) if samples.classes else (origin, samples.origin)
+    return None, [
+        f"The classes of {named} have names ({', '.join(samples.classes or classes)}) and those of {numbered} are "
+        f"numbers: they were not matched, and there is no score by own class; call the subfolders by the numbers."
+    ]

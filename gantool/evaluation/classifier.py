@@ -192,9 +192,14 @@ def train_classifier(
     kind = "convolutional" if network.convolutional else "fully connected"
     about = (
         f"a small {kind} classifier trained by gantool on {len(train[0]):,} rows of {dataset.name}, right on "
-        f"{accuracy:.1%} of {len(validation[0]):,} validation rows"
+        f"{_share(accuracy, len(validation[0]))} validation rows"
     )
     return replace(found, accuracy=accuracy, about=about)
+
+
+def _share(accuracy: float, rows: int) -> str:
+    """A share of few rows is a count: 100.0 % of 1 row promises what nobody measured."""
+    return f"{accuracy:.1%} of {rows:,}" if rows >= 100 else f"{round(accuracy * rows)} of {rows}"
 
 
 def classifier_cache() -> Path:

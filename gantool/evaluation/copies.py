@@ -22,8 +22,9 @@ class DuplicatesResult:
     """How far the samples repeat each other, beside the same number of training rows.
 
     `near_radius` is what `near_radius()` makes of the distances from each of `num_samples` training rows to the nearest
-    other one; `near_share` is the share of samples with another one within it, `exact_share` with an identical one.
-    `distance_ratio` is the samples' median distance to the nearest other sample over the training rows'.
+    other one, and `near_radius_fixed` says that they gave none; `near_share` is the share of samples with another one
+    within it, `exact_share` with an identical one. `distance_ratio` is the samples' median distance to the nearest
+    other sample over the training rows'.
 
     `birthday_batch` is the batch size at which a near-duplicate pair occurs with probability 1/2 (Arora, Risteski and
     Zhang 2018). `birthday_support` is about the number of different samples, of the order of its square: as many
@@ -44,6 +45,7 @@ class DuplicatesResult:
     birthday_support: float | None
     data_birthday_batch: float | None
     data_birthday_support: float | None
+    near_radius_fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
         birthday_support=birthday_support(pairs, count),
         data_birthday_batch=birthday_batch(data_pairs, count),
         data_birthday_support=birthday_support(data_pairs, count),
+        near_radius_fixed=all_twins(expected),
     )
 
 
@@ -104,8 +107,14 @@ def near_radius(distances: torch.Tensor, dimension: int) -> float:
     Exact twins are left out: blank images or repeated rows among the data say nothing about likeness, and would make it
     0. Where only twins are left, it is FALLBACK_RADIUS·√`dimension`.
     """
-    apart = distances[distances > 0]
-    return float(apart.quantile(NEAR_QUANTILE)) if len(apart) else FALLBACK_RADIUS * math.sqrt(dimension)
+    if all_twins(distances):
+        return FALLBACK_RADIUS * math.sqrt(dimension)
+    return float(distances[distances > 0].quantile(NEAR_QUANTILE))
+
+
+def all_twins(distances: torch.Tensor) -> bool:
+    """Whether every row has an exact twin, by the distances [N] to a nearest other row: they calibrate nothing then."""
+    return not bool((distances > 0).any())
 
 
 def birthday_batch(pairs: int, count: int) -> float | None:

@@ -13,7 +13,7 @@ import torch
 from gantool.data.dataset import Dataset
 from gantool.data.toy import MIXTURES
 from gantool.errors import UsageError
-from gantool.evaluation.arrays import Rows, require_alike
+from gantool.evaluation.arrays import Rows
 from gantool.evaluation.bins import BinsResult, compare_bins
 from gantool.evaluation.classifier import classifier_cache, train_classifier
 from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find_duplicates, find_memorisation
@@ -170,6 +170,7 @@ def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, 
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
         count_modes=_mode_counter(dataset, held_out, settings, progress) if lacking is None else None,
         notes=() if lacking is None else (lacking,),
+        warnings=dataset.warnings,
     )
 
 
@@ -177,12 +178,10 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
     """The user's own rows: `data` are held out, `training` are what the generator was trained on.
 
     Without `training` a random half of `data` places the bins, the other half is held out, and memorisation cannot be
-    told. Raises UsageError where the arrays do not match, or `data` cannot be halved.
+    told. Raises UsageError where `data` are training rows, or cannot be halved.
     """
     if training is not None:
-        require_alike(training, data)
-        said = [*data.warnings, *training.warnings]
-        said += scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
+        said = scaling(training.values, f"values of {training.origin}", data.values, f"values of {data.origin}")
         if not repeats_itself(data.values) and overlap(data.values, training.values) == len(data.values):
             raise UsageError(
                 f"Every row of {data.origin} is also among the training rows of {training.origin}: copying shows only "

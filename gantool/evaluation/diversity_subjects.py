@@ -7,18 +7,16 @@ from dataclasses import replace
 
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.errors import UsageError
-from gantool.evaluation.arrays import load_rows, require_alike
+from gantool.evaluation.array_files import ArrayFiles, load_files
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.diversity import (
     DiversityResult,
     DiversitySettings,
-    Realm,
     measure_diversity,
     realm_of_arrays,
     realm_of_dataset,
 )
-from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
@@ -70,23 +68,13 @@ def diversity_of_arrays(
     Raises UsageError where both or neither are given, or where the files do not match.
     """
     started = time.monotonic()
-    samples = load_rows(files.samples, "--samples")
-    if (files.data is None) == (files.dataset is None):
-        raise UsageError("--samples needs real rows to compare with: --data FILE, or --dataset NAME, and not both.")
-    realm: Realm
-    if files.dataset is not None:
-        if files.train:
-            raise UsageError("--dataset has training rows of its own: leave out --train-data.")
+    loaded = load_files(files, split)
+    if loaded.data is None:
+        assert files.dataset is not None  # one of the two is given
         dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
         realm = realm_of_dataset(dataset, split, settings, progress)
     else:
-        assert files.data is not None  # one of the two is given
-        if split != "test":
-            raise UsageError(
-                "--split chooses a part of a registered data set: with --data, give the held-out rows there."
-            )
-        data = load_rows(files.data, "--data")
-        require_alike(samples, data)
-        realm = realm_of_arrays(data, load_rows(files.train, "--train-data") if files.train else None, settings.seed)
-    result = measure_diversity(samples.values, realm, settings, progress=progress)
+        realm = realm_of_arrays(loaded.data, loaded.train, settings.seed)
+    realm = replace(realm, warnings=(*loaded.warnings, *realm.warnings))
+    result = measure_diversity(loaded.samples.values, realm, settings, progress=progress)
     return replace(result, seconds=time.monotonic() - started)

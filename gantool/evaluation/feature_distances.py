@@ -41,22 +41,23 @@ class FeatureDistances:
     `kernel_subset_size` rows, and `kernel_distance_sd` its standard deviation across them. `precision` is the share of
     fakes on the real manifold, `recall` the share of reals on the fake one, `density` how many real neighbourhoods a
     fake lies in, over the number of neighbours k (1 where the two agree), `coverage` the share of reals whose
-    neighbourhood holds a fake.
+    neighbourhood holds a fake. Where the real features are known by their mean and covariance alone, all but the
+    Fréchet distance are None, and so is `num_real`.
     """
 
-    num_real: int
+    num_real: int | None
     num_fake: int
     dimension: int
     frechet_distance: float
-    kernel_distance: float
-    kernel_distance_sd: float
-    kernel_subsets: int
-    kernel_subset_size: int
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-    neighbours: int
+    kernel_distance: float | None = None
+    kernel_distance_sd: float | None = None
+    kernel_subsets: int | None = None
+    kernel_subset_size: int | None = None
+    precision: float | None = None
+    recall: float | None = None
+    density: float | None = None
+    coverage: float | None = None
+    neighbours: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,35 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     general matrix square root of a singular product goes complex. Raises UsageError for fewer than two rows.
     """
     _require_pair(first, second, least=2)
-    means, covariances = zip(*(_moments(rows) for rows in (first, second)), strict=True)
-    values, vectors = torch.linalg.eigh(covariances[0])
+    return _between_gaussians(_moments(first), _moments(second))
+
+
+def distance_from_statistics(mean: Tensor, covariance: Tensor, fake: Rows) -> FeatureDistances:
+    """The Fréchet distance alone, of fake features [M, F] from real ones known by mean [F] and covariance [F, F].
+
+    Raises UsageError where the widths differ, for values that are not finite, and for fewer than two rows.
+    """
+    rows = as_features(fake)
+    if rows.shape[1] != len(mean):
+        raise UsageError(
+            f"The statistics are of {len(mean)} features and the samples have {rows.shape[1]}: give features of one "
+            "kind."
+        )
+    if len(rows) < 2:
+        raise UsageError("A covariance needs 2 samples or more, but there is one.")
+    return FeatureDistances(None, len(rows), len(mean), _between_gaussians((mean, covariance), _moments(rows)))
+
+
+def _between_gaussians(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> float:
+    """The Fréchet distance between Gaussians, each a mean [F] and a covariance [F, F]."""
+    (mean, covariance), (other_mean, other_covariance) = first, second
+    values, vectors = torch.linalg.eigh(covariance)
     # Rounding makes the zero eigenvalues of a singular covariance slightly negative.
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
-    product = root @ covariances[1] @ root
+    product = root @ other_covariance @ root
     cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
-    traces = covariances[0].trace() + covariances[1].trace()
-    return max(0.0, float((means[0] - means[1]).square().sum() + traces - 2 * cross))
+    traces = covariance.trace() + other_covariance.trace()
+    return max(0.0, float((mean - other_mean).square().sum() + traces - 2 * cross))
 
 
 def kernel_distance(

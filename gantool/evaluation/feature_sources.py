@@ -45,7 +45,8 @@ class FeatureSettings:
 class Features:
     """A kind of features: `extract` maps rows [N, D] in the data's units to [N, F]. `caveat` is always to be said.
 
-    `classifier` is the fingerprint of gantool's own, where it gives the features.
+    Where gantool's own classifier gives the features, `classifier` is its fingerprint, and `accuracy` its share of
+    right answers among `checked_on` validation rows.
     """
 
     source: str
@@ -53,13 +54,17 @@ class Features:
     caveat: str
     extract: Callable[[Tensor], Tensor]
     accuracy: float | None = None
+    checked_on: int | None = None
     classifier: str | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Real:
-    """The real rows: `scored` [N, D] are compared with, `reference` [R, D] stand for a perfect model's samples."""
+    """The real rows: `scored` [N, D] are compared with, `reference` [R, D] stand for a perfect model's samples.
+
+    `train` [T, D] are the training rows, where they are known.
+    """
 
     dataset: str
     split: str
@@ -68,6 +73,7 @@ class Real:
     reference: Tensor | None
     reference_name: str
     pixel_scaling: str
+    train: Tensor | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -88,6 +94,8 @@ def real_of_dataset(dataset: Dataset, split: str, settings: FeatureSettings) -> 
         reference=dataset.values(reference.stored),
         reference_name=f"{'validation' if fresh else 'training'} rows",
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
+        train=dataset.values(dataset.train.stored),
+        warnings=dataset.warnings,
     )
 
 
@@ -122,10 +130,9 @@ def choose_features(
     Where the real rows are a file, `dataset` is None and the classifier is trained on `labelled`.
     """
     if settings.inception:
-        return _inception(real, device, progress)
+        return inception_features(real.scored, real.shape, real.dataset, device, progress)
     if settings.raw or (dataset is not None and not dataset.is_image):
-        caveat = "Distances between the rows themselves: not comparable with Inception FID, and only at equal N."
-        return Features("rows", f"the {real.scored.shape[1]} values of a row", caveat, lambda rows: rows)
+        return raw_features(real.scored.shape[1])
     dataset = dataset or labelled
     if dataset is None:
         raise UsageError(
@@ -148,17 +155,30 @@ def choose_features(
         caveat,
         classifier.features,
         classifier.accuracy,
+        len(dataset.validation),
         classifier.fingerprint,
         classifier.notes,
     )
 
 
-def _inception(real: Real, device: torch.device, progress: Progress) -> Features:
-    low, high = (float(bound) for bound in real.scored.aminmax())
-    if len(real.shape) != 3 or low < 0 or high > 1:
+def raw_features(dimension: int) -> Features:
+    """The `dimension` values of a row themselves."""
+    caveat = "Distances between the rows themselves: not comparable with Inception FID, and only at equal N."
+    return Features("rows", f"the {dimension} values of a row", caveat, lambda rows: rows)
+
+
+def inception_features(
+    images: Tensor, shape: tuple[int, ...], name: str, device: torch.device, progress: Progress
+) -> Features:
+    """Inception's features of images of `shape`, such as the rows [N, D] of `name`.
+
+    Raises UsageError where those are no images with values from 0 to 1, or where torch-fidelity is missing.
+    """
+    low, high = (float(bound) for bound in images.aminmax())
+    if len(shape) != 3 or low < 0 or high > 1:
         raise UsageError(
-            f"--inception takes images with values from 0 to 1, but an example of {real.dataset} has the shape "
-            f"{list(real.shape)} and values from {low:.4g} to {high:.4g}."
+            f"--inception takes images with values from 0 to 1, but an example of {name} has the shape "
+            f"{list(shape)} and values from {low:.4g} to {high:.4g}."
         )
     network = Inception(device)
     caveat = (
@@ -169,5 +189,5 @@ def _inception(real: Real, device: torch.device, progress: Progress) -> Features
         "inception",
         network.about,
         caveat,
-        lambda rows: network.features(rows.reshape(len(rows), *real.shape), "Inception features", progress),
+        lambda rows: network.features(rows.reshape(len(rows), *shape), "Inception features", progress),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,28 +11,37 @@ import torch
 from torch import Tensor
 
 from gantool.config import DataConfig
-from gantool.data import load_dataset
+from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
-from gantool.evaluation.arrays import load_rows, require_alike
+from gantool.evaluation.array_files import ArrayFiles, load_files
+from gantool.evaluation.arrays import Rows, load_rows
 from gantool.evaluation.density import Progress, silent
-from gantool.evaluation.feature_distances import FeatureDistances, feature_distances
+from gantool.evaluation.feature_distances import FeatureDistances, distance_from_statistics, feature_distances
 from gantool.evaluation.feature_sources import (
     Features,
     FeatureSettings,
     Real,
     choose_features,
+    inception_features,
     labelled_dataset,
+    raw_features,
     real_of_dataset,
 )
+from gantool.evaluation.feature_statistics import Statistics, read_statistics
 from gantool.evaluation.references import random_subset
-from gantool.evaluation.subjects import ArrayFiles, Place
+from gantool.evaluation.roles import shared_roles
+from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
 
 # Below this many rows a feature the covariance that the Fréchet distance stands on is mostly noise.
 ROWS_PER_FEATURE = 5
+# Below this many rows a neighbour the balls of precision and its kin reach far over the data.
+ROWS_PER_NEIGHBOUR = 20
+# Below this many rows that a classifier was checked on, its accuracy says nothing.
+LEAST_CHECKED = 30
 # Below this accuracy the features of a classifier do not separate the classes.
 LEAST_ACCURACY = 0.9
 
@@ -88,7 +98,7 @@ def evaluate_run_features(
     real = real_of_dataset(dataset, split, settings)
     if dataset.fingerprint() != run.data.fingerprint:
         other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
-        real = replace(real, warnings=(other,))
+        real = replace(real, warnings=(*real.warnings, other))
     features = choose_features(real, dataset, settings, place.device, progress)
     count = min(settings.num_samples, len(real.scored))
     samples = generate(generator, run.config.noise, count, seed=settings.seed, device=place.device).cpu()
@@ -113,27 +123,60 @@ def evaluate_array_features(
     features from.
     """
     started = time.monotonic()
-    samples = load_rows(files.samples, "--samples")
+    if statistics := _statistics(files):
+        result = _beside_statistics(files, statistics, settings, place, progress)
+        return replace(result, seconds=time.monotonic() - started)
+    loaded = load_files(files, split)
     dataset, labelled = None, None
-    if files.dataset is not None and files.data is None:
-        if files.train:
-            raise UsageError("--dataset has its own training rows: leave out --train-data.")
+    if loaded.data is None:
+        assert files.dataset is not None  # one of the two is given
         dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
         real = real_of_dataset(dataset, split, settings)
-    elif files.data is not None and files.dataset is None:
-        if split != "test":
-            raise UsageError("--split chooses a part of a registered data set: with --data, give the rows themselves.")
-        data = load_rows(files.data, "--data")
-        train = load_rows(files.train, "--train-data") if files.train else None
-        for rows in (samples, *([train] if train else [])):
-            require_alike(rows, data)
-        reference, labelled = (train.values, labelled_dataset(train)) if train else (None, None)
-        real = Real(data.name, "data", data.shape, data.values, reference, "--train-data rows", data.scaling)
     else:
-        raise UsageError("--samples needs real rows to compare with: --data FILE, or --dataset NAME, and not both.")
+        real, labelled = _real_of_files(loaded.data, loaded.train)
+    real = replace(real, warnings=(*loaded.warnings, *real.warnings))
     features = choose_features(real, dataset, settings, place.device, progress, labelled)
-    result = compare(samples.values, real, features, settings, device=place.device, progress=progress)
+    result = compare(loaded.samples.values, real, features, settings, device=place.device, progress=progress)
     return replace(result, seconds=time.monotonic() - started)
+
+
+def _real_of_files(data: Rows, train: Rows | None) -> tuple[Real, Dataset | None]:
+    """The real rows, and the training rows to train a classifier on, where they have labels."""
+    reference, labelled = (train.values, labelled_dataset(train)) if train else (None, None)
+    name = "--train-data rows"
+    return Real(data.name, "data", data.shape, data.values, reference, name, data.scaling, reference), labelled
+
+
+def _statistics(files: ArrayFiles) -> Statistics | None:
+    return read_statistics(files.data) if files.data is not None and files.dataset is None else None
+
+
+def _beside_statistics(
+    files: ArrayFiles, statistics: Statistics, settings: FeatureSettings, place: Place, progress: Progress
+) -> FeaturesResult:
+    """The Fréchet distance of a file's samples from features that are known by mean and covariance alone."""
+    if settings.raw == settings.inception or files.train is not None:
+        raise UsageError(
+            f"--data {files.data} holds the mean and covariance of features: give --raw where the samples are features "
+            f"of the same kind, or --inception where they are images, and no --train-data."
+        )
+    samples = load_rows(files.samples, "--samples", files.scale)
+    rows, notes = samples.values, []
+    if len(rows) > settings.num_samples:
+        notes.append(f"{settings.num_samples:,} of the {len(rows):,} samples are used, a random subset.")
+        rows = random_subset(rows, settings.num_samples, settings.seed)
+    features = (
+        inception_features(rows, samples.shape, samples.origin, place.device, progress)
+        if settings.inception
+        else raw_features(rows.shape[1])
+    )
+    found = distance_from_statistics(statistics.mean, statistics.covariance, features.extract(rows))
+    notes.append(
+        f"{statistics.name} holds a mean and a covariance: of how many rows is not known, and the kernel distance, "
+        f"precision, recall, density and coverage need the rows themselves."
+    )
+    warnings = (*samples.warnings, *checks.duplicates(rows), *_warnings(found, None, features))
+    return _result(features, found, settings, place.device, statistics.name, "data", samples.scaling, warnings, notes)
 
 
 def compare(
@@ -156,6 +199,7 @@ def compare(
         if len(rows) > count:
             notes.append(f"{count:,} of the {len(rows):,} {name} are used, a random subset: both sides have equal N.")
     samples, scored = (random_subset(rows, count, settings.seed) for rows in (samples, real.scored))
+    warnings += shared_roles({"samples": samples, "rows scored": real.scored, "training rows": real.train})
     warnings += checks.scaling(samples, "samples", scored, "data") + checks.duplicates(samples)
     true, fake = features.extract(scored), features.extract(samples)
     progress("measuring distances", 0, 2)
@@ -170,23 +214,40 @@ def compare(
     warnings += _warnings(found, reference, features)
     if reference is None:
         notes.append("There is no reference: give --train-data FILE with real rows to see what a perfect model gets.")
+    result = _result(
+        features, found, settings, device, real.dataset, real.split, real.pixel_scaling, tuple(warnings), notes
+    )
+    return replace(result, reference=reference, reference_how=how)
+
+
+def _result(
+    features: Features,
+    found: FeatureDistances,
+    settings: FeatureSettings,
+    device: torch.device,
+    dataset: str,
+    split: str,
+    pixel_scaling: str,
+    warnings: tuple[str, ...],
+    notes: Sequence[str],
+) -> FeaturesResult:
     return FeaturesResult(
-        dataset=real.dataset,
-        split=real.split,
-        num_samples=count,
+        dataset=dataset,
+        split=split,
+        num_samples=found.num_fake,
         features=features.source,
         about=features.about,
         caveat=features.caveat,
         classifier_accuracy=features.accuracy,
         classifier=features.classifier,
         distances=found,
-        reference=reference,
-        reference_how=how,
-        pixel_scaling=real.pixel_scaling,
+        reference=None,
+        reference_how=None,
+        pixel_scaling=pixel_scaling,
         seed=settings.seed,
         impl="torch (float64, cpu)",
         device=str(device),
-        warnings=tuple(warnings),
+        warnings=warnings,
         notes=tuple(notes),
     )
 
@@ -208,6 +269,12 @@ def _check(samples: Tensor, real: Real) -> None:
 def _warnings(found: FeatureDistances, reference: FeatureDistances | None, features: Features) -> list[str]:
     said = []
     rows, width = found.num_fake, found.dimension
+    if found.neighbours is not None and rows < ROWS_PER_NEIGHBOUR * found.neighbours:
+        said.append(
+            f"{rows:,} rows are few beside {found.neighbours} neighbours: the balls of precision, recall, density and "
+            f"coverage hold much of the data, and even unlike samples come near 1; take "
+            f"{ROWS_PER_NEIGHBOUR * found.neighbours:,} rows or more."
+        )
     if rows < ROWS_PER_FEATURE * width:
         said.append(
             f"{rows:,} rows are few for a covariance of {width:,} features: the Fréchet distance is biased upwards, "
@@ -218,7 +285,12 @@ def _warnings(found: FeatureDistances, reference: FeatureDistances | None, featu
             f"The reference stands on {reference.num_fake:,} rows and the samples on {rows:,}: never compare distances "
             f"at different N; --num-samples {min(reference.num_fake, rows)} compares both."
         )
-    if features.accuracy is not None and features.accuracy < LEAST_ACCURACY:
+    if features.checked_on is not None and features.checked_on < LEAST_CHECKED:
+        said.append(
+            f"The classifier was checked on {features.checked_on} validation row{'s' * (features.checked_on > 1)} "
+            f"only: how good its features are is not known; {LEAST_CHECKED} or more would tell."
+        )
+    elif features.accuracy is not None and features.accuracy < LEAST_ACCURACY:
         said.append(
             f"The classifier is right on only {features.accuracy:.1%} of the validation rows: distances in its "
             f"features say little; take --inception or features of your own."

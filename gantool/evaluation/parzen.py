@@ -7,6 +7,7 @@ the likelihood: it has high variance, grows with the number of samples, and depe
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from gantool.evaluation.classes import class_scores, conditional_score
 from gantool.evaluation.density import PAPER_GRID, Choice, Progress, choose_sigma, mean_and_error, score, silent
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.growth import grouped_log_densities, sample_curve
+from gantool.evaluation.precision import in_working_precision
 from gantool.evaluation.references import cache_folder, describe_kmeans, kmeans_centroids, random_subset, subset_indices
 from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
 from gantool.evaluation.roles import shared_roles
@@ -72,7 +74,8 @@ def evaluate(
     device: torch.device | None = None,
     progress: Progress = silent,
 ) -> ParzenResult:
-    """Scores samples [M, D] float32 by the protocol. Of more rows than `num_samples` a random subset is taken.
+    """Scores samples [M, D], float32 or float64, by the protocol. Of more rows than `num_samples` a random subset is
+    taken.
 
     `sample_labels` [M] int64 are the samples' classes, for class-conditional scores. Raises UsageError where the
     dimensions differ, where a sample is not finite, or where there is nothing to choose sigma by.
@@ -82,7 +85,10 @@ def evaluate(
     samples, scored = recordable(samples), recordable(target.scored)
     selection = None if target.selection is None else recordable(target.selection)
     target = replace(target, scored=scored, selection=selection)
-    notes = list(target.notes)
+    samples, target, said = in_working_precision(
+        samples, target, settings.grid if settings.sigma is None else [settings.sigma]
+    )
+    notes = [*target.notes, *said]
     if len(samples) > settings.num_samples:
         notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are used, a random subset.")
         chosen = subset_indices(len(samples), settings.num_samples, settings.seed)
@@ -186,7 +192,13 @@ def _measure(
         seed=seed,
         impl=selected_impl("parzen_log_density", bench.scored, samples, impl=impl),
         device=str(bench.device),
+        data_fingerprint=fingerprint(target.scored),
     ), said
+
+
+def fingerprint(rows: torch.Tensor) -> str:
+    """SHA-256 of the values of rows [N, D]: scores of one fingerprint were measured on the same rows."""
+    return hashlib.sha256(rows.contiguous().numpy().data).hexdigest()
 
 
 def _refined(choice: Choice, sigma: float, values: torch.Tensor) -> Refined:

@@ -50,8 +50,13 @@ def kmeans_centroids(
     """k-means centroids of the training rows [R, D] → [K, D] on the CPU, and notes about the cache.
 
     K is `centroid_count(R, count)`. The centroids depend on the data alone, so that they are kept under `cache`, by a
-    hash of the rows and the parameters; a damaged file there is computed again, and said.
+    hash of the rows and the parameters; a damaged file there is computed again, and said. Rows in float64 are moved to
+    their mean, since float32, in which clusters are found, may not tell them apart where they lie.
     """
+    if rows.dtype == torch.float64:
+        offset = rows.mean(dim=0)
+        centred, said = kmeans_centroids((rows - offset).float(), count, cache, progress)
+        return centred + offset, said
     clusters = centroid_count(len(rows), count)
     values = np.ascontiguousarray(rows.numpy(), dtype=np.float32)
     path = cache / f"{_key(values, clusters)}.npy"

@@ -19,8 +19,10 @@ _COSTS = {
     frozenset(("samples", "rows scored")): "the score is that of a known answer; give samples made without these rows",
     frozenset(("samples", "rows that choose sigma")): "sigma suits the copies alone; give validation rows of their own",
     frozenset(("samples", "training rows")): "the samples repeat what they were trained on",
-    frozenset(("rows scored", "training rows")): "the gap between them says nothing of memorisation; "
-    "give rows to score that were held out from training",
+    frozenset(
+        ("rows scored", "training rows")
+    ): "memorisation cannot be told by them, and what training rows get is no "
+    "reference; give rows to score that were held out from training",
     frozenset(
         ("rows that choose sigma", "training rows")
     ): "sigma is chosen wrongly for the references, which are made of training rows; give validation rows of their own",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,12 @@ import torch
 
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.errors import UsageError
-from gantool.evaluation.arrays import Rows, load_rows, require_alike, require_same_classes
+from gantool.evaluation.array_files import ArrayFiles, load_files
+from gantool.evaluation.arrays import Rows, labels_by_name
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
 from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
-from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
+from gantool.evaluation.target import target_of_arrays, target_of_dataset
 from gantool.isolation import own_modes
 from gantool.runs import Run
 from gantool.sampling import generate
@@ -30,17 +29,6 @@ class Place:
     device: torch.device
     data_root: Path | None = None
     offline: bool = False
-
-
-@dataclass(frozen=True)
-class ArrayFiles:
-    """The user's files: `samples` are scored by `data`, or by the registered `dataset`."""
-
-    samples: Path
-    data: Path | None = None
-    validation: Path | None = None
-    train: Path | None = None
-    dataset: str | None = None
 
 
 @own_modes()
@@ -68,7 +56,6 @@ def evaluate_run(
     result = evaluate(samples.cpu(), target, settings, device=place.device, progress=progress)
     result = replace(
         result,
-        data_fingerprint=fingerprint(target.scored),
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
@@ -106,49 +93,30 @@ def evaluate_arrays(
     Raises UsageError where both or neither are given, or where the files do not match.
     """
     started = time.monotonic()
-    samples = load_rows(files.samples, "--samples")
-    if files.dataset is not None and files.data is None:
-        target = _registered(files, files.dataset, split, settings, place)
-    elif files.data is not None and files.dataset is None:
-        target = _own(files, files.data, samples, split, settings)
+    loaded = load_files(files, split)
+    samples = loaded.samples
+    if loaded.data is None:
+        assert files.dataset is not None  # one of the two is given
+        dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
+        target = target_of_dataset(dataset, split, settings.validation_rows, settings.references)
     else:
-        raise UsageError("--samples needs what to score by: --data FILE, or --dataset NAME, and not both.")
-    notes, warnings = (*_scaling_notes(samples, target), *target.notes), (*samples.warnings, *target.warnings)
-    target = replace(target, notes=notes, warnings=warnings)
-    result = evaluate(
-        samples.values, target, settings, sample_labels=samples.labels, device=place.device, progress=progress
+        target = target_of_arrays(
+            loaded.data, loaded.validation, loaded.train, settings.validation_rows, settings.references
+        )
+    labels = samples.labels
+    said: list[str] = []
+    if target.labels is not None:
+        labels, said = labels_by_name(samples, target.classes, loaded.data.origin if loaded.data else target.dataset)
+    target = replace(
+        target,
+        notes=(*_scaling_notes(loaded.rows), *target.notes, *said),
+        warnings=(*loaded.warnings, *target.warnings),
     )
-    return replace(result, data_fingerprint=fingerprint(target.scored), seconds=time.monotonic() - started)
+    result = evaluate(samples.values, target, settings, sample_labels=labels, device=place.device, progress=progress)
+    return replace(result, seconds=time.monotonic() - started)
 
 
-def fingerprint(rows: torch.Tensor) -> str:
-    """SHA-256 of the values of rows [N, D] float32: scores of one fingerprint were measured on the same rows."""
-    return hashlib.sha256(rows.contiguous().numpy().data).hexdigest()
-
-
-def _registered(files: ArrayFiles, name: str, split: str, settings: ParzenSettings, place: Place) -> Target:
-    if files.validation or files.train:
-        raise UsageError("--dataset has its own validation and training rows: leave out --validation and --train-data.")
-    dataset = load_dataset(DataConfig(name), root=place.data_root, offline=place.offline)
-    return target_of_dataset(dataset, split, settings.validation_rows, settings.references)
-
-
-def _own(files: ArrayFiles, path: Path, samples: Rows, split: str, settings: ParzenSettings) -> Target:
-    if split != "test":
-        raise UsageError("--split chooses a part of a registered data set: with --data, give the rows to score there.")
-    data = load_rows(path, "--data")
-    require_alike(samples, data)
-    require_same_classes(samples, data)
-    validation = load_rows(files.validation, "--validation") if files.validation else None
-    train = load_rows(files.train, "--train-data") if files.train else None
-    target = target_of_arrays(data, validation, train, settings.validation_rows, settings.references)
-    named = ", ".join(f"{label} is {name}" for label, name in enumerate(data.classes))
-    return replace(target, notes=(*target.notes, f"The classes of {data.origin}: {named}.")) if named else target
-
-
-def _scaling_notes(samples: Rows, target: Target) -> list[str]:
-    """Says where bytes were divided, since the density depends on it."""
-    divided = [samples.origin] if samples.scaling != "as given" else []
-    if target.split == "data" and target.pixel_scaling != "as given":
-        divided.append("--data")
-    return [f"Bytes were divided by 255: {' and '.join(divided)}."] if divided else []
+def _scaling_notes(files: Sequence[Rows]) -> list[str]:
+    """Says where bytes were divided, and by what, since the density depends on it."""
+    divided = [rows for rows in files if rows.scaling != "as given"]
+    return [f"Values are {divided[0].scaling} in {', '.join(rows.origin for rows in divided)}."] if divided else []

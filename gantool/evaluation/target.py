@@ -8,7 +8,7 @@ import torch
 
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.evaluation.arrays import Rows, require_alike
+from gantool.evaluation.arrays import Rows
 from gantool.evaluation.warnings import overlap, scaling
 
 # Rows of --data of which half can serve as references: with fewer, neither half says much.
@@ -17,13 +17,14 @@ _HALVED_ROWS = 100
 
 @dataclass(frozen=True)
 class Target:
-    """Rows of one data set, float32, on the CPU.
+    """Rows of one data set, float32 or as the user's files hold them, on the CPU.
 
     `scored` [N, D] are scored; `selection` [V, D] choose sigma; `reference` [R, D] serve as samples that are real, and
     for k-means. The three have no row in common by construction where they come from a data set's splits. `train`
-    [T, D] are training rows, for the gap between them and the rows scored; `labels` [N] int64 are the classes of those.
-    `reference_scored` [N', D] score the references where they cannot be scored by all of `scored`;
-    `reference_origin` says in words what the reference rows are. `pixel_scaling` says in words what a value is.
+    [T, D] are training rows, for the gap between them and the rows scored; `labels` [N] int64 are the classes of those,
+    and `classes` their names where they are no numbers. `reference_scored` [N', D] score the references where they
+    cannot be scored by all of `scored`; `reference_origin` says in words what the reference rows are. `pixel_scaling`
+    says in words what a value is.
     """
 
     dataset: str
@@ -35,6 +36,7 @@ class Target:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     labels: torch.Tensor | None = None
+    classes: tuple[str, ...] = ()
     train: torch.Tensor | None = None
     reference_scored: torch.Tensor | None = None
     reference_origin: str = "real training examples"
@@ -43,6 +45,12 @@ class Target:
     def dimension(self) -> int:
         """D, the number of values in one example."""
         return self.scored.shape[1]
+
+    def to(self, dtype: torch.dtype) -> Target:
+        """The same rows in another type."""
+        names = ("selection", "reference", "train", "reference_scored")
+        others = {name: rows.to(dtype) for name in names if (rows := getattr(self, name)) is not None}
+        return replace(self, scored=self.scored.to(dtype), **others)
 
 
 def target_of_dataset(dataset: Dataset, split: str, validation_rows: int, references: bool) -> Target:
@@ -72,6 +80,7 @@ def target_of_dataset(dataset: Dataset, split: str, validation_rows: int, refere
         reference=train if references else None,
         pixel_scaling="as given" if dataset.divisor == 1 else f"bytes / {dataset.divisor:g}",
         notes=notes,
+        warnings=dataset.warnings,
         labels=labels,
         train=train,
     )
@@ -83,17 +92,16 @@ def target_of_arrays(
     """The user's own arrays: `data` is scored, the first rows of `validation` choose sigma, `train` gives references.
 
     Without `train` the references come from the validation rows that do not choose sigma, else from `data`. Raises
-    UsageError where the arrays do not match, or where `validation` is `data` again.
+    UsageError where `validation` is `data` again.
     """
     others = [rows for rows in (validation, train) if rows is not None]
-    warnings = [*data.warnings]
+    warnings = []
     for rows in others:
-        require_alike(rows, data)
-        warnings += rows.warnings
         warnings += scaling(rows.values, f"values of {rows.origin}", data.values, f"values of {data.origin}")
     selection = validation.values[:validation_rows] if validation is not None else None
     if validation is not None and selection is not None:
         warnings += _require_apart(selection, validation.origin, data)
+    named = ", ".join(f"{label} is {name}" for label, name in enumerate(data.classes))
     target = Target(
         dataset=data.name,
         split="data",
@@ -101,8 +109,10 @@ def target_of_arrays(
         selection=selection,
         reference=None,
         pixel_scaling=data.scaling,
+        notes=(f"The classes of {data.origin}: {named}.",) if named else (),
         warnings=tuple(warnings),
         labels=data.labels,
+        classes=data.classes,
         train=None if train is None else train.values,
     )
     return _with_references(target, None if validation is None else validation.values[validation_rows:], references)

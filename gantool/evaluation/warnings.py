@@ -184,8 +184,9 @@ def below_gaussian(score: float, samples: torch.Tensor, scored: torch.Tensor) ->
     if score >= baseline:
         return []
     return [
-        f"The score, {score:,.1f} nats, is below the {baseline:,.1f} of one round Gaussian with the samples' mean "
-        f"and variance, so that it says little of the samples: look at the curve over sigma, and at the samples."
+        f"The score, {score:,.1f} nats, is below the {baseline:,.1f} that one round Gaussian with the samples' mean "
+        "and variance gives the same rows. Too few samples for so many values, an unfit sigma and samples unlike the "
+        "data all look so: more samples, the curve over sigma and a picture of the samples tell which."
     ]
 
 

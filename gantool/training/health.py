@@ -14,7 +14,7 @@ import torch
 
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
-from gantool.evaluation.copies import near_radius
+from gantool.evaluation.copies import all_twins, near_radius
 from gantool.evaluation.density import geometric_grid
 from gantool.evaluation.references import random_subset
 from gantool.neighbours import nearest_other, pairs_within
@@ -53,7 +53,8 @@ class Health:
         self.seed = derive_seed(config.training.seed, "health")
         self.count = min(SAMPLES, len(dataset.train))
         real = dataset.values(random_subset(dataset.train.stored, self.count, self.seed))
-        self.radius = near_radius(nearest_other(real)[1], real.shape[1])
+        apart = nearest_other(real)[1]
+        self.radius, self.fixed_radius = near_radius(apart, real.shape[1]), all_twins(apart)
         self.distinct_real = distinct_rows(real, self.radius)
         rows = dataset.values(dataset.validation.stored[:VALIDATION_ROWS]).to(device)
         self.selection, self.scored = rows[: len(rows) // 2], rows[len(rows) // 2 :]
@@ -113,6 +114,11 @@ class Health:
             f"The generator has collapsed by epoch {epoch}: {self.count:,} samples come to about "
             f"{self.history[-1]:.1f} different ones, after {best:.1f} at an earlier look."
         )
+        if self.fixed_radius:
+            sentence += (
+                f" Samples within {self.radius:.3g} of each other count as one, a fixed distance: each of the real "
+                "rows looked at has an exact twin, so that they give none."
+            )
         return (Alarm("collapse", sentence),)
 
 

@@ -244,7 +244,7 @@ def test_wrong_requests_of_a_run(digits_run: Run, arguments: list[object], messa
     [
         (["samples"], [], "--data FILE, or --dataset NAME"),
         (["samples", "data"], ["--dataset", "digits"], "not both"),
-        (["samples", "validation"], ["--dataset", "digits"], "has its own validation and training rows"),
+        (["samples", "validation"], ["--dataset", "digits"], "rows of its own: leave out --validation"),
         (["samples"], ["--dataset", "digts"], "did you mean digits"),
         (["samples"], ["--dataset", "digits"], "digits has rows of 64 values"),
         (["samples", "data"], ["--split", "validation", "--sigma", 1], "--split chooses a part of a registered"),
@@ -289,6 +289,6 @@ def test_the_whole_of_mnist_stays_under_its_memory_bound(mnist_root: Path, tmp_p
     assert usage.ru_maxrss < 1.5e9 / 1024  # kilobytes
     assert (payload["num_samples"], payload["test_size"], payload["dimension"]) == (10_000, 10_000, 784)
     assert payload["sigma"] == pytest.approx(10 ** (-1 + 2 / 9))
-    assert payload["notes"][0].startswith("Bytes were divided by 255")
+    assert payload["notes"][0].startswith("Values are bytes / 255 in --samples")
     # The figure measured at sigma = 0.2 is 230.8; the grid's own best sigma gives more.
     assert payload["log_likelihood"] > 230.8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,42 @@ def test_samples_that_are_not_finite_are_refused(digits: Dataset, tmp_path: Path
     kind = choose_features(real, digits, settings, cpu, lambda stage, done, total: None)
     with pytest.raises(UsageError, match="2 of the 9 samples hold NaN"):
         compare(torch.cat([torch.zeros(7, 64), torch.full((2, 64), torch.nan)]), real, kind, settings, device=cpu)
+
+
+def test_rows_in_two_roles_are_named(files: dict[str, Path]) -> None:
+    payload = answer("--raw", "--samples", files["data"], "--data", files["data"])
+    assert any("400 of the 400 different samples are rows scored" in text for text in payload["warnings"])
+    payload = answer("--raw", "--samples", files["train-data"], *options(files, "data", "train-data"))
+    assert any("400 of the 400 different samples are training rows" in text for text in payload["warnings"])
+
+
+def test_few_rows_are_told_beside_the_neighbours(tmp_path: Path) -> None:
+    grey, uniform = np.full((6, 16), 0.5) + np.arange(6)[:, None] / 100, np.random.default_rng(0).random((6, 16))
+    np.save(tmp_path / "s.npy", grey)
+    np.save(tmp_path / "t.npy", uniform)
+    warnings = answer("--raw", "--samples", tmp_path / "s.npy", "--data", tmp_path / "t.npy")["warnings"]
+    assert any("6 rows are few beside 5 neighbours" in text and "take 100 rows or more" in text for text in warnings)
+
+
+def test_a_classifier_checked_on_few_rows_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("s", "t", "train"):
+        np.savez(tmp_path / f"{name}.npz", x=rng.random((12, 6)), labels=np.arange(12) % 2)
+    files = {"samples": tmp_path / "s.npz", "data": tmp_path / "t.npz", "train-data": tmp_path / "train.npz"}
+    payload = answer(*options(files, *files))
+    assert re.search(r"right on [01] of 1 validation rows", payload["about"])
+    assert any("checked on 1 validation row only" in text for text in payload["warnings"])
+
+
+def test_bytes_take_their_full_scale(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 17, (2, 120, 9), dtype=np.uint8)
+    for name, rows in zip("st", levels, strict=True):
+        np.save(tmp_path / f"{name}.npy", rows)
+    files = ("--raw", "--samples", tmp_path / "s.npy", "--data", tmp_path / "t.npy")
+    truth = feature_distances(*(torch.from_numpy(rows / 16) for rows in levels[::-1])).frechet_distance
+    assert answer(*files, "--scale", 16)["frechet_distance"] == pytest.approx(truth, rel=1e-5)
+    assert sum("give --scale 16" in text for text in answer(*files)["warnings"]) == 2
+    assert "must be a number above 0" in refusal(*files, "--scale", 0)
+    np.save(tmp_path / "s.npy", levels[0] / 16)
+    np.save(tmp_path / "t.npy", levels[1] / 16)
+    assert "none of the files holds bytes" in refusal(*files, "--scale", 16)

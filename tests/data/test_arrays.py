@@ -243,3 +243,25 @@ def test_fuzz_edited_files(tmp_path: Path, edits: list[tuple[int, int]], end: in
     except UsageError:
         return
     assert sum(array.nbytes for array in arrays.values()) <= len(GOOD)
+
+
+def test_bytes_take_the_full_scale_that_they_are_given(tmp_path: Path) -> None:
+    binary = (BYTES > 99).astype(np.uint8)
+    (warning,) = load_saved(tmp_path, binary).warnings
+    assert "go from 0 to 1 and are divided by 255" in warning
+    assert "give --set data.scale=1, and if they are pixels, --set data.scale=255." in warning
+    path = tmp_path / "x.npy"
+    dataset = load_dataset(DataConfig("array", str(path), scale=1), offline=True)
+    assert (dataset.divisor, dataset.warnings) == (1.0, ())
+    assert load_dataset(DataConfig("array", str(path), scale=255), offline=True).warnings == ()
+    np.save(path, binary / 2)
+    with pytest.raises(UsageError, match=r"data\.scale says what bytes are divided by, but .* holds floats"):
+        load_dataset(DataConfig("array", str(path), scale=1), offline=True)
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), "half", True])
+def test_a_scale_is_a_number_above_0(scale: object) -> None:
+    with pytest.raises(UsageError, match=r"data\.scale must be auto, or a number above 0"):
+        DataConfig("array", "x.npy", scale=scale)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"data\.scale must be auto unless data\.name = array"):
+        DataConfig("digits", scale=16)

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from gantool.errors import UsageError
-from gantool.evaluation.arrays import load_rows, require_alike, require_same_classes
+from gantool.evaluation.arrays import labels_by_name, load_rows, require_alike
 from gantool.evaluation.gallery import _write_array
 
 
@@ -27,7 +27,9 @@ def test_floats_are_taken_as_they_are(tmp_path: Path) -> None:
     rows = load_rows(saved(tmp_path, array), "--samples")
     assert rows.scaling == "as given"
     assert rows.name == "rows.npy"
-    np.testing.assert_array_equal(rows.values.numpy(), array.astype(np.float32))
+    np.testing.assert_array_equal(rows.values.numpy(), array)
+    np.save(tmp_path / "short.npy", array.astype(np.float32).astype(np.float64))
+    assert load_rows(tmp_path / "short.npy", "--samples").values.dtype == torch.float32
 
 
 def test_bytes_are_divided_by_255(tmp_path: Path) -> None:
@@ -194,11 +196,22 @@ def test_an_image_folder_is_bytes_with_its_subfolders_as_labels(tmp_path: Path) 
     np.testing.assert_array_equal(rows.values[:, 0].numpy(), np.float32([1, 51 / 255]))
     assert rows.labels is not None
     assert (rows.labels.tolist(), rows.classes) == ([0, 1], ("cat", "man"))
-    picture(tmp_path / "others" / "dog" / "1.png", 0)
-    others = load_rows(tmp_path / "others", "--data")
     with pytest.raises(UsageError, match=r"--samples .* has the classes cat, man and --data .* has dog"):
-        require_same_classes(rows, others)
-    require_same_classes(rows, rows)
+        labels_by_name(rows, ("dog",), "--data others")
+    labels, notes = labels_by_name(rows, ("cat", "man"), "--data others")
+    assert labels is not None
+    assert (labels.tolist(), notes) == ([0, 1], [])
+
+
+def test_names_and_numbers_are_not_matched_by_their_order(tmp_path: Path) -> None:
+    picture(tmp_path / "named" / "one" / "1.png", 51)
+    picture(tmp_path / "numbered" / "1" / "1.png", 51)
+    named, numbered = (load_rows(tmp_path / name, "--samples") for name in ("named", "numbered"))
+    for samples, classes in ((named, ()), (numbered, ("one",))):
+        labels, (note,) = labels_by_name(samples, classes, "--data others")
+        assert labels is None
+        assert "have names (one)" in note
+        assert "there is no score by own class" in note
 
 
 def test_a_broken_image_names_the_option_too(tmp_path: Path) -> None:
@@ -215,6 +228,10 @@ def test_bytes_that_are_no_pixels_are_told(largest: int, odd: bool, tmp_path: Pa
     warnings = load_rows(tmp_path / "x.npy", "--data").warnings
     assert len(warnings) == odd
     assert not odd or f"go from 0 to {largest} and are divided by 255" in warnings[0]
+    assert not odd or f"give --scale {largest}, " in warnings[0]
+    scaled = load_rows(tmp_path / "x.npy", "--data", scale=float(largest))
+    assert (scaled.warnings, scaled.scaling) == ((), f"bytes / {largest}")
+    np.testing.assert_array_equal(scaled.values.numpy(), (rows / largest).astype(np.float32))
 
 
 def test_moments_of_features_are_no_rows(tmp_path: Path) -> None:

@@ -61,6 +61,22 @@ def test_image_folders_are_scored_by_class(tmp_path: Path) -> None:
     assert f"The classes of --data {tmp_path / 't'}: 0 is a, 1 is b." in found["notes"]
 
 
+def test_files_of_another_dimension_are_refused(tmp_path: Path) -> None:
+    for name, width in (("s", 3), ("t", 3), ("train", 4)):
+        np.save(tmp_path / f"{name}.npy", RNG.random((5, width)))
+    files = ArrayFiles(tmp_path / "s.npy", tmp_path / "t.npy", train=tmp_path / "train.npy")
+    with pytest.raises(UsageError, match=r"--train-data .*train\.npy has rows of 4 values"):
+        evaluate_arrays(files, SETTINGS, PLACE)
+
+
+def test_classes_by_name_beside_labels_by_number_have_no_score_of_their_own(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", test=RNG.random((8, 3, 3)), labels=np.arange(8) % 2)
+    found = evaluate_arrays(ArrayFiles(pictures(tmp_path / "s", ("a", "b")), tmp_path / "t.npz"), SETTINGS, PLACE)
+    assert found.class_conditional is None
+    assert [entry.label for entry in found.per_class] == [0, 1]
+    assert any("they were not matched, and there is no score by own class" in note for note in found.notes)
+
+
 def test_folders_of_other_classes_are_refused(tmp_path: Path) -> None:
     files = ArrayFiles(pictures(tmp_path / "s", ("a", "b")), pictures(tmp_path / "t", ("a", "c")))
     with pytest.raises(UsageError, match=r"has the classes a, b and --data .* has a, c"):

@@ -13,6 +13,7 @@ from gantool.cli.eval.sources import (
     RunName,
     RunsFolder,
     SamplesFile,
+    Scale,
     Seed,
     SplitName,
     Step,
@@ -58,6 +59,7 @@ def diversity(
     data: DataFile = None,
     train_data: TrainFile = None,
     dataset: DatasetName = None,
+    scale: Scale = None,
     data_dir: DataDir = None,
     offline: Offline = False,
     num_samples: SampleCount = 10_000,
@@ -79,12 +81,15 @@ def diversity(
     Example: gantool eval diversity --samples S.npy --data HELD_OUT.npy --train-data TRAIN.npy --json
     """
     check_source(
-        samples, {"RUN": run, "--step": step}, {"--data": data, "--train-data": train_data, "--dataset": dataset}
+        samples,
+        {"RUN": run, "--step": step},
+        {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
     from gantool.cli.scores import shown_progress
+    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.diversity import DiversitySettings
     from gantool.evaluation.diversity_subjects import diversity_of_arrays, diversity_of_run
-    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.evaluation.subjects import Place
     from gantool.runs import find_run
 
     settings = DiversitySettings(num_samples, seed, classes)
@@ -96,7 +101,7 @@ def diversity(
             result = diversity_of_run(found, settings, place, split=split, step=step, progress=progress)
         else:
             assert samples is not None  # without it there is a run
-            files = ArrayFiles(samples, data, train=train_data, dataset=dataset)
+            files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale)
             result = diversity_of_arrays(files, settings, place, split=split, progress=progress)
     if json_output:
         print_json(result.to_dict())
@@ -124,10 +129,14 @@ def print_diversity(result: DiversityResult, console: Console) -> None:
     console.print()
     if result.modes is not None:
         say(f"Modes are {result.modes_by}; {result.modes.definition}.")
+    near = (
+        "a fixed distance, as each of as many training rows has an exact twin"
+        if result.duplicates.near_radius_fixed
+        else "the distance that 1% of as many training rows have to their nearest other row"
+    )
     say(
-        f"Near: within {result.duplicates.near_radius:.4g}, the distance that 1% of as many training rows have to "
-        f"their nearest other row. The number of different samples is rough: as many equally likely ones would have as "
-        f"many near pairs."
+        f"Near: within {result.duplicates.near_radius:.4g}, {near}. The number of different samples is rough: as many "
+        "equally likely ones would have as many near pairs."
     )
     for sentence in result.notes:
         say(f"Note: {sentence}")

@@ -13,6 +13,7 @@ from gantool.cli.eval.sources import (
     RunName,
     RunsFolder,
     SamplesFile,
+    Scale,
     Seed,
     SplitName,
     Step,
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.density import Progress
     from gantool.evaluation.feature_distances import FeatureDistances
     from gantool.evaluation.feature_sources import FeatureSettings
     from gantool.evaluation.features import FeaturesResult
-    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.evaluation.subjects import Place
 
 # Rows, not columns: a number of any size then fits into a terminal of any width.
 _MEASURES = ("Fréchet distance", "kernel distance", "±", "precision", "recall", "density", "coverage", "N")
@@ -74,6 +76,7 @@ def features(
     data: DataFile = None,
     train_data: TrainFile = None,
     dataset: DatasetName = None,
+    scale: Scale = None,
     raw: Raw = False,
     inception: InceptionFlag = False,
     neighbours: Neighbours = 5,
@@ -96,18 +99,21 @@ def features(
     Example: gantool eval features --samples S.npy --dataset mnist --json
 
     Example: gantool eval features --raw --samples FAKE_FEATURES.npy --data REAL_FEATURES.npy
+
+    Example: gantool eval features --inception --samples IMAGES/ --data STATISTICS.npz (mu and sigma: Fréchet alone)
     """
     check_source(
         samples,
         {"RUN": run, "--step": step},
-        {"--data": data, "--train-data": train_data, "--dataset": dataset},
+        {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
+    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.feature_sources import FeatureSettings
-    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.evaluation.subjects import Place
 
     settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
     place = Place(resolve_device(device), data_dir, offline)
-    files = ArrayFiles(samples, data, train=train_data, dataset=dataset) if samples else None
+    files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
     result = _evaluate(files, run, runs_dir, step, split, settings, place)
     if json_output:
         print_json(result.to_dict())
@@ -144,12 +150,8 @@ def _print(result: FeaturesResult, console: Console) -> None:
     console.print()
     console.print(_table(result))
     console.print()
-    found = result.distances
-    real = f" Real rows: {result.reference_how}, which a perfect model would match." if result.reference_how else ""
     sentences = [
-        f"Fréchet and kernel distance: lower is better; the others are 1 at best, density about 1.{real}",
-        f"± is the kernel distance's standard deviation over {found.kernel_subsets} subsets of "
-        f"{found.kernel_subset_size:,} rows; {found.neighbours} neighbours.",
+        *_explanation(result),
         result.caveat,
         f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}.",
         *(f"Note: {sentence}" for sentence in result.notes),
@@ -160,6 +162,18 @@ def _print(result: FeaturesResult, console: Console) -> None:
         console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
     if result.run:
         console.print(f"Recorded in {result.run}/evaluations.jsonl.", markup=False, soft_wrap=True)
+
+
+def _explanation(result: FeaturesResult) -> list[str]:
+    found = result.distances
+    if found.num_real is None:
+        return ["Fréchet distance: lower is better."]
+    real = f" Real rows: {result.reference_how}, which a perfect model would match." if result.reference_how else ""
+    return [
+        f"Fréchet and kernel distance: lower is better; the others are 1 at best, density about 1.{real}",
+        f"± is the kernel distance's standard deviation over {found.kernel_subsets} subsets of "
+        f"{found.kernel_subset_size:,} rows; {found.neighbours} neighbours.",
+    ]
 
 
 def _table(result: FeaturesResult) -> Table:
@@ -179,8 +193,11 @@ def _table(result: FeaturesResult) -> Table:
 def _cells(found: FeatureDistances) -> list[str]:
     return [
         f"{found.frechet_distance:.4g}",
-        f"{found.kernel_distance:.4g}",
-        f"{found.kernel_distance_sd:.4g}",
-        *(f"{share:.3f}" for share in (found.precision, found.recall, found.density, found.coverage)),
+        *(_number(value, ".4g") for value in (found.kernel_distance, found.kernel_distance_sd)),
+        *(_number(share, ".3f") for share in (found.precision, found.recall, found.density, found.coverage)),
         f"{found.num_fake:,}",
     ]
+
+
+def _number(value: float | None, digits: str) -> str:
+    return "–" if value is None else f"{value:{digits}}"

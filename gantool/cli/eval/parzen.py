@@ -14,6 +14,7 @@ from gantool.cli.eval.sources import (
     ImplName,
     RunsFolder,
     SamplesFile,
+    Scale,
     Seed,
     SplitName,
     Step,
@@ -35,9 +36,10 @@ from gantool.cli.shell import (
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
+    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.density import Progress
     from gantool.evaluation.parzen import ParzenResult, ParzenSettings
-    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.evaluation.subjects import Place
 
 _SIGMA = "Sigma"
 
@@ -99,6 +101,7 @@ def parzen(
     validation: ValidationFile = None,
     train_data: TrainFile = None,
     dataset: DatasetName = None,
+    scale: Scale = None,
     sigma_search: SigmaSearch = False,
     sigma: Sigma = None,
     grid: Grid = None,
@@ -135,11 +138,18 @@ def parzen(
     check_source(
         samples,
         {"RUN": runs or None, "--step": step, "--seeds": seeds or None, "--replicas": replicas or None},
-        {"--data": data, "--validation": validation, "--train-data": train_data, "--dataset": dataset},
+        {
+            "--data": data,
+            "--validation": validation,
+            "--train-data": train_data,
+            "--dataset": dataset,
+            "--scale": scale,
+        },
     )
+    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.density import PAPER_GRID, geometric_grid
     from gantool.evaluation.parzen import ParzenSettings
-    from gantool.evaluation.subjects import ArrayFiles, Place
+    from gantool.evaluation.subjects import Place
 
     settings = ParzenSettings(
         num_samples=num_samples,
@@ -152,7 +162,7 @@ def parzen(
         refine=refine,
     )
     place = Place(resolve_device(device), data_dir, offline)
-    files = ArrayFiles(samples, data, validation, train_data, dataset) if samples else None
+    files = ArrayFiles(samples, data, validation, train_data, dataset, scale) if samples else None
     if seeds or replicas or len(runs or ()) > 1:
         _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return

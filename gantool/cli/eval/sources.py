@@ -28,7 +28,7 @@ SamplesFile = Annotated[
     Path | None,
     typer.Option(
         help="Samples to score: .npy, .npz or .safetensors, [N, D] or images, or a folder of PNG or JPEG images or of "
-        "one subfolder a class; bytes are divided by 255.",
+        "one subfolder a class.",
         show_default=False,
         rich_help_panel=ARRAYS_PANEL,
     ),
@@ -47,6 +47,14 @@ TrainFile = Annotated[
 DatasetName = Annotated[
     str | None,
     typer.Option(help="Instead of --data: a registered data set.", show_default=False, rich_help_panel=ARRAYS_PANEL),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        help="What bytes in files are divided by, their full scale. Default: 255.",
+        show_default=False,
+        rich_help_panel=ARRAYS_PANEL,
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Draws the samples and random subsets.", rich_help_panel="Common")]
 ImplName = Annotated[str, typer.Option(help="auto, native or reference.", rich_help_panel="Common")]
