@@ -203,6 +203,14 @@ class TrainingConfig:
         expected = f"1 when training.order = {self.order} (it shares one batch of z)"
         _require(not shares_noise or self.k == 1, "training.k", expected, self.k)
 
+    def iterations(self, epochs: int, rows: int) -> int:
+        """The iterations that `epochs` passes of the discriminator over `rows` training rows take."""
+        return -(-epochs * (rows // self.batch_size) // self.k)
+
+    def total_steps(self, rows: int) -> int:
+        """The run's length in iterations: `steps` where it is set, else `epochs` passes over `rows` training rows."""
+        return self.steps if self.steps is not None else self.iterations(self.epochs, rows)
+
 
 @dataclass(frozen=True)
 class RunConfig:

@@ -1,8 +1,11 @@
 """Run directories: making, finding and reading them.
 
-<runs>/0001-mnist/  config.json  dataset.json  environment.json  status.json  metrics.jsonl  evaluations.jsonl
-                    samples/*.png  checkpoints/step-*/  (and replicas.json: see gantool.replicas)
-<runs>/latest       a link to the newest
+<runs>/0001-mnist/  config.json  dataset.json  environment.json  metrics.jsonl  evaluations.jsonl  samples/*.png
+                    checkpoints/step-*/  (while it trains, a lock; where it ended early, ending.json; and replicas.json:
+                    see gantool.locks, gantool.run_status and gantool.replicas)
+<runs>/latest       a link to the newest: a convenience, which nothing relies on
+
+Torch is imported where networks are loaded: what runs there are, and how they stand, can be asked without it.
 """
 
 from __future__ import annotations
@@ -10,23 +13,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
-from collections.abc import Iterator
+import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gantool.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
 from gantool.config import RunConfig
-from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
-from gantool.files import write_json
-from gantool.isolation import own_modes
-from gantool.models import Discriminator, Generator, build_discriminator, build_generator
+from gantool.files import append_json_line, read_json_lines, write_json
 from gantool.presets import build_config
-from gantool.sampling import generate
+from gantool.run_status import Status, status_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from gantool.data.dataset import Dataset
+    from gantool.models import Discriminator, Generator
 
 LATEST = "latest"
 
@@ -85,121 +89,143 @@ class Run:
         steps = checkpoint_steps(self.checkpoints)
         return steps[-1] if steps else None
 
-    @own_modes()
+    @property
+    def total_steps(self) -> int:
+        """The run's length in iterations, as configured."""
+        return self.config.training.total_steps(self.data.rows["train"])
+
+    def status(self) -> Status:
+        """Where the run stands, by its newest checkpoint."""
+        return status_of(self.path, self.latest_step(), self.total_steps)
+
     def load_generator(self, device: torch.device | str = "cpu", step: int | None = None) -> Generator:
         """The generator of the newest checkpoint, or of `step`'s, in evaluation mode; its averaged weights where there
         are such.
 
         Raises UsageError where there is no such checkpoint, GantoolError where it is damaged.
         """
-        mean = torch.full(
-            (self.data.dimension,), 0.5, dtype=torch.float32, device="cpu"
-        )  # overwritten by the checkpoint
-        empty = build_generator(self.config.generator, self.config.noise.dimension, mean, torch.Generator())
-        self._load(empty, "average" if self.config.training.average else "generator", step)
-        return empty.to(device).eval()
+        import torch
 
-    @own_modes()
+        from gantool.isolation import own_modes
+        from gantool.models import build_generator
+
+        with own_modes():
+            mean = torch.full((self.data.dimension,), 0.5, dtype=torch.float32, device="cpu")  # a checkpoint's is read
+            empty = build_generator(self.config.generator, self.config.noise.dimension, mean, torch.Generator())
+            self._load(empty, "average" if self.config.training.average else "generator", step)
+            return empty.to(device).eval()
+
     def load_discriminator(self, device: torch.device | str = "cpu", step: int | None = None) -> Discriminator:
         """The discriminator, as :meth:`load_generator` does."""
-        empty = build_discriminator(self.config.discriminator, self.data.dimension, torch.Generator())
-        self._load(empty, "discriminator", step)
-        return empty.to(device).eval()
+        import torch
+
+        from gantool.isolation import own_modes
+        from gantool.models import build_discriminator
+
+        with own_modes():
+            empty = build_discriminator(self.config.discriminator, self.data.dimension, torch.Generator())
+            self._load(empty, "discriminator", step)
+            return empty.to(device).eval()
 
     def sample(self, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> torch.Tensor:
         """`count` samples [count, D], float32, in the data's units."""
+        import torch
+
+        from gantool.sampling import generate
+
         network = self.load_generator(device)
         return generate(network, self.config.noise, count, seed=seed, device=torch.device(device))
 
     def _load(self, network: torch.nn.Module, group: str, step: int | None) -> None:
-        path = find_checkpoint(self.checkpoints, step)
+        path, tensors = self._read(group, step)
         try:
-            network.load_state_dict(read_checkpoint(path, (group,)).groups[group])
+            network.load_state_dict(tensors)
         except RuntimeError as error:
             raise GantoolError(f"The checkpoint {path} does not fit the run's config.json: {error}") from error
+
+    def _read(self, group: str, step: int | None) -> tuple[Path, dict[str, torch.Tensor]]:
+        """A group of a checkpoint. Training may delete the newest one that was found before it is read: then there is
+        a newer one."""
+        for _ in range(_ATTEMPTS):
+            path = find_checkpoint(self.checkpoints, step)
+            with suppress(FileNotFoundError):
+                return path, read_checkpoint(path, (group,)).groups[group]
+        raise GantoolError(f"The checkpoints of {self.path} are deleted faster than they can be read; try again.")
 
     def write_config(self) -> None:
         write_json(self.path / "config.json", self.config.to_dict())
 
-    def write_status(self, state: str, step: int, total_steps: int, reason: str | None = None) -> None:
-        """Records where the run stands: state is running, finished, stopped or failed."""
-        status = {"state": state, "step": step, "total_steps": total_steps, "reason": reason}
-        status["alarms_raised"] = [{"step": alarm["step"], "kind": alarm["kind"]} for alarm in self.alarms()]
-        write_json(self.path / "status.json", status | {"process": os.getpid(), "host": socket.gethostname()})
-
-    def status(self) -> dict[str, Any]:
-        """The recorded status; a run whose process is gone without a word is `interrupted`.
-
-        Where status.json is missing or damaged the state is `unknown`.
-        """
-        try:
-            status: dict[str, Any] = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            status = {}
-        if not _is_status(status):
-            return {"state": "unknown", "step": self.latest_step() or 0, "total_steps": 0, "reason": None}
-        if status["state"] == "running" and not self.is_being_trained(status):
-            status["state"] = "interrupted"
-        return status
-
-    def is_being_trained(self, status: dict[str, Any]) -> bool:
-        """True where the status says running and its process lives on this host; of another host it is believed."""
-        if status["state"] != "running" or status["process"] == os.getpid():
-            return False
-        return status["host"] != socket.gethostname() or _is_alive(status["process"])
-
     def alarms(self) -> list[dict[str, Any]]:
         """The alarms that training raised: step, epoch, kind and sentence of each, oldest first."""
         return [
-            {"step": line["step"], "epoch": line["epoch"], **alarm}
-            for line in read_json_lines(self.metrics)
-            for alarm in line.get("alarms", ())
+            {"step": line["step"], "epoch": line.get("epoch"), **alarm}
+            for line in self.records()
+            for alarm in line.get("alarms") or ()
+            if isinstance(alarm, dict)
         ]
 
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, oldest first. Lines that hold no record are left out: see `damage`."""
+        return [line for line in read_json_lines(self.metrics).objects if _is_metrics(line)]
+
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations.jsonl"
+
     def append_score(self, score: dict[str, Any]) -> None:
-        """Records an evaluation as a line of evaluations.jsonl."""
-        with (self.path / "evaluations.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(score, allow_nan=False) + "\n")
+        """Records an evaluation as a line of evaluations.jsonl. Raises OSError where it cannot be written."""
+        append_json_line(self.evaluations, score, durable=True)
 
     def scores(self, measure: str | None = None) -> list[dict[str, Any]]:
         """The recorded evaluations, oldest first: all of them, or those of one measure (parzen, diversity, features).
 
-        A line without a measure is an old Parzen score.
+        A line without a measure is an old Parzen score. Lines that hold no record are left out: see `damage`.
         """
-        lines = read_json_lines(self.path / "evaluations.jsonl")
-        return [line for line in lines if measure in (None, line.get("measure", "parzen"))]
+        return [line for line in self._evaluations() if measure in (None, line.get("measure", "parzen"))]
+
+    def _evaluations(self) -> list[dict[str, Any]]:
+        return [line for line in read_json_lines(self.evaluations).objects if _is_record(line)]
+
+    def damage(self, path: Path) -> list[str]:
+        """A sentence where lines of `metrics` or `evaluations` hold no record: such a line hides itself alone."""
+        found = read_json_lines(path)
+        fits = _is_record if path == self.evaluations else _is_metrics
+        odd = len(found.damaged) + sum(not fits(line) for line in found.objects)
+        where = f" (line {', '.join(map(str, found.damaged))})" if found.damaged else ""
+        return [f"{odd:,} of the lines of {path}{where} hold no record and are left out."] if odd else []
 
 
-def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The complete lines of a JSON-lines file; nothing where it is missing. A torn last line is left out."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            if line.endswith("\n"):
-                yield json.loads(line)
+# How often the newest checkpoint is looked for, where training deletes it meanwhile.
+_ATTEMPTS = 20
+
+# What a Parzen score must have to be compared with others.
+_PARZEN_KEYS: dict[str, Any] = {
+    "log_likelihood": (int, float),
+    "num_samples": int,
+    "sigma": (int, float),
+    "split": str,
+    "dataset": str,
+}
 
 
-def _is_status(value: Any) -> bool:
-    kinds = {"state": str, "step": int, "total_steps": int, "process": int, "host": str}
-    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in kinds.items())
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+def _is_record(line: dict[str, Any]) -> bool:
+    """Whether a line of evaluations.jsonl is what an evaluation writes."""
+    if not isinstance(measure := line.get("measure", "parzen"), str):
         return False
-    except PermissionError:
-        return True
-    return True
+    return measure != "parzen" or all(isinstance(line.get(key), kind) for key, kind in _PARZEN_KEYS.items())
+
+
+def _is_metrics(line: dict[str, Any]) -> bool:
+    """Whether a line of metrics.jsonl is what training writes."""
+    return isinstance(line.get("step"), int) and isinstance(line.get("seconds"), (int, float))
 
 
 def create_run(runs_dir: Path, config: RunConfig, dataset: Dataset, environment: dict[str, Any]) -> Run:
     """Makes `<runs_dir>/NNNN-<name>/`, writes what is known before training, and points `latest` at it.
 
-    Raises UsageError where the directory cannot be made.
+    Raises UsageError where the directory cannot be made; nothing of it is left then.
     """
+    path = None
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         path = _next_directory(runs_dir, config.name)
@@ -210,12 +236,24 @@ def create_run(runs_dir: Path, config: RunConfig, dataset: Dataset, environment:
         write_json(path / "dataset.json", asdict(run.data))
         write_json(path / "environment.json", environment)
         _point_latest(runs_dir, path.name)
-    except OSError as error:
+    except BaseException as error:
+        if path:
+            shutil.rmtree(path, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         reason = error.strerror or str(error)
         raise UsageError(
             f"A run directory cannot be made in {runs_dir} ({reason}); choose another with --out."
         ) from error
     return run
+
+
+def require_same_rows(run: Run, dataset: Dataset) -> None:
+    """Raises UsageError where the data are not those that the run was trained on."""
+    if dataset.fingerprint() == run.data.fingerprint:
+        return
+    moved = "; give --array FILE if the file has another place now" if run.config.data.path else ""
+    raise UsageError(f"The run {run.path} was trained on other rows than those of {dataset.source}{moved}.")
 
 
 def _next_directory(runs_dir: Path, name: str) -> Path:
@@ -231,10 +269,15 @@ def _next_directory(runs_dir: Path, name: str) -> Path:
 
 
 def _point_latest(runs_dir: Path, name: str) -> None:
+    """Points `latest` at a run where the disk has links, and nothing else has that name."""
     link = runs_dir / f".{LATEST}.{os.getpid()}.part"
-    link.unlink(missing_ok=True)
-    link.symlink_to(name)
-    link.replace(runs_dir / LATEST)
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+        link.replace(runs_dir / LATEST)
+    except OSError:
+        with suppress(OSError):
+            link.unlink(missing_ok=True)
 
 
 def _run_directories(runs_dir: Path) -> list[Path]:
@@ -284,8 +327,7 @@ def find_run(reference: str | None, runs_dir: Path) -> Run:
     if reference is None or reference == LATEST:
         if not directories:
             raise UsageError(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
-        link = runs_dir / LATEST
-        return open_run(runs_dir / link.resolve().name if link.is_dir() else directories[-1])
+        return open_run(_latest(runs_dir, directories))
     for path in directories:
         if reference == path.name or (reference.isdigit() and int(reference) == _number(path)):
             return open_run(path)
@@ -293,3 +335,10 @@ def find_run(reference: str | None, runs_dir: Path) -> Run:
         return open_run(Path(reference))
     known = ", ".join(path.name for path in directories[-5:]) or "none"
     raise UsageError(f"There is no run {reference!r}; the newest in {runs_dir}: {known}.")
+
+
+def _latest(runs_dir: Path, directories: list[Path]) -> Path:
+    """Where the link points, if it is one and points at a run of the folder; else the last directory."""
+    link = runs_dir / LATEST
+    target = runs_dir / link.readlink().name if link.is_symlink() else None
+    return target if target in directories else directories[-1]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,23 +66,54 @@ def test_samples_from_python_are_those_of_the_checkpoint(tmp_path: Path) -> None
         assert torch.equal(value, network.state_dict()[name])
 
 
-def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    run.write_status("running", 3, 10)
-    status = json.loads((run.path / "status.json").read_text())
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
-        child.wait()
-    (run.path / "status.json").write_text(json.dumps(status | {"process": child.pid}))
-    assert run.status()["state"] == "interrupted"
-    (run.path / "status.json").write_text(json.dumps(status | {"process": os.getppid()}))
-    assert run.status()["state"] == "running"
+def score(value: float) -> dict[str, Any]:
+    return {"log_likelihood": value, "num_samples": 10, "sigma": 0.2, "split": "test", "dataset": "digits"}
 
 
-def test_scores_are_kept_in_order_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
+def test_scores_are_kept_in_order_and_a_torn_line_spoils_itself_alone(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     assert run.scores() == []
-    run.append_score({"log_likelihood": 1.0})
-    run.append_score({"log_likelihood": 2.0})
-    with (run.path / "evaluations.jsonl").open("a") as stream:
+    run.append_score(score(1.0))
+    with run.evaluations.open("a") as stream:
         stream.write('{"log_like')
-    assert [score["log_likelihood"] for score in run.scores()] == [1.0, 2.0]
+    assert [one["log_likelihood"] for one in run.scores()] == [1.0]
+    assert run.damage(run.evaluations) == []  # a line without an end may still be being written
+    run.append_score(score(2.0))
+    assert [one["log_likelihood"] for one in run.scores()] == [1.0, 2.0]
+    (said,) = run.damage(run.evaluations)
+    assert said == f"1 of the lines of {run.evaluations} (line 2) hold no record and are left out."
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[1]", b"\xff\xfe", b'{"log_likelihood": "much"}', b'{"measure": 5}', b"[" * 100_000], ids=range(6)
+)
+def test_an_odd_line_hides_itself_alone(line: bytes, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.append_score(score(1.0))
+    with run.evaluations.open("ab") as stream:
+        stream.write(line + b"\n")
+    run.append_score(score(2.0))
+    assert [one["log_likelihood"] for one in run.scores()] == [1.0, 2.0]
+    assert len(run.damage(run.evaluations)) == 1
+    assert [one.path for one in list_runs(tmp_path)] == [run.path]
+
+
+def test_latest_is_a_convenience(tmp_path: Path) -> None:
+    first, second = make_run(tmp_path), make_run(tmp_path)
+    assert find_run(None, tmp_path).path.name == second.path.name
+    (tmp_path / "latest").unlink()
+    assert find_run("latest", tmp_path).path.name == second.path.name
+    (tmp_path / "latest").symlink_to(first.path.name)
+    assert find_run(None, tmp_path).path.name == first.path.name
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").mkdir()  # what a copied tree makes of a link
+    third = make_run(tmp_path)
+    assert find_run(None, tmp_path).path.name == third.path.name
+    assert not list(tmp_path.glob(".latest*"))
+
+
+def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    digits = load_dataset(DataConfig("digits"))
+    with pytest.raises(ValueError, match="JSON"):
+        create_run(tmp_path, make_run(tmp_path / "other").config, digits, {"speed": float("nan")})
+    assert list(tmp_path.glob("0001*")) == []

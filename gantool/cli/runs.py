@@ -24,6 +24,7 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
     found = [(run, _best(run)) for run in list_runs(runs_dir)]
     rows = [_summary(run, best) for run, best in found]
     notes = _unlike([best for _, best in found if best])
+    notes += [sentence for run, _ in found for sentence in run.damage(run.evaluations)]
     if json_output:
         print_json({"runs": rows, "notes": notes})
         return
@@ -33,8 +34,8 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
         return
     table = Table("run", "data", "state", "step", "best Parzen score (nats)", box=None)
     for row in rows:
-        of = f" of {row['total_steps']:,}" if row["total_steps"] else ""
-        table.add_row(row["name"], row["dataset"], row["state"], f"{row['step']:,}{of}", _score_text(row["best"]))
+        step = f"{row['step']:,} of {row['total_steps']:,}"
+        table.add_row(row["name"], row["dataset"], row["state"], step, _score_text(row["best"]))
     console.print(table)
     for sentence in notes:
         console.print(f"Note: {sentence}", markup=False, soft_wrap=True, style="yellow")
@@ -81,9 +82,9 @@ def _summary(run: Run, best: dict[str, Any] | None) -> dict[str, Any]:
         "name": run.path.name,
         "path": str(run.path),
         "dataset": run.data.name,
-        "state": status["state"],
-        "step": status["step"],
-        "total_steps": status["total_steps"],
+        "state": status.state,
+        "step": status.step,
+        "total_steps": status.total_steps,
         "best": {key: best.get(key) for key in kept} if best else None,
     }
 

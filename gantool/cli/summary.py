@@ -21,13 +21,12 @@ def print_summary(
     configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, console: Console, as_json: bool
 ) -> None:
     """Builds the run in memory (the first, of replicas) and prints it; nothing is written."""
-    from gantool.training.loop import total_steps
     from gantool.training.state import build_state
 
     config = configs[0]
     seeds = [each.training.seed for each in configs]
     state = build_state(config, dataset, device)
-    steps = total_steps(config.training, state)
+    steps = config.training.total_steps(len(dataset.train))
     networks = {name: _layers(config, state, name) for name in ("generator", "discriminator")}
     if as_json:
         answer = {"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)}

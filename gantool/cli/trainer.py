@@ -73,7 +73,7 @@ class Trainer:
         runs = find_replicas(run)
         if len(runs) != count:
             raise UsageError(f"The run {run.path} has {len(runs)} replicas: resume them with --replicas {len(runs)}.")
-        sound = [run for run in runs if run.status()["state"] != "failed"]
+        sound = [run for run in runs if run.status().state != "failed"]
         for failed in (run for run in runs if run not in sound):
             self.console.print(f"{failed.path} has failed and is left out.", markup=False, soft_wrap=True)
         if not sound:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from gantool.data.dataset import Dataset
@@ -61,9 +63,12 @@ class BatchStream:
         self._rows: torch.Tensor = beside._rows if beside else own
         self._epoch: int | None = None
         self._order = torch.empty(0, dtype=torch.int64, device="cpu")
+        # Called before each batch is drawn: a place between two updates.
+        self.on_draw: Callable[[], None] = lambda: None
 
     def draw(self, position: int) -> torch.Tensor:
         """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
+        self.on_draw()
         return self.take(self.indices(position)[0])
 
     def indices(self, position: int, count: int = 1) -> torch.Tensor:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gantool.runs import Run, read_json_lines
+from gantool.run_status import Status
+from gantool.runs import Run
 
 # Measures that a complete report has, and how each is called.
 MEASURES = {
@@ -39,7 +40,7 @@ class Material:
     """
 
     run: Run
-    status: dict[str, Any]
+    status: Status
     environment: dict[str, Any]
     metrics: list[dict[str, Any]]
     scores: dict[str, dict[str, Any]]
@@ -63,9 +64,9 @@ class Material:
 def collect(run: Run) -> Material:
     """Reads a run directory. A file that is missing or damaged becomes a missing part and never an error."""
     missing: list[Missing] = []
-    metrics = _lines(run.metrics, CURVES, missing)
+    metrics = _records(run, run.metrics, CURVES, missing)
     scores = {}
-    for record in _lines(run.path / "evaluations.jsonl", "Scores", missing):
+    for record in _records(run, run.evaluations, "Scores", missing):
         scores[str(record.get("measure", "parzen"))] = record
     found = Material(run, run.status(), _environment(run, missing), metrics, scores, run.path.name, missing=missing)
     if not metrics and not any(part.part == CURVES for part in missing):
@@ -81,14 +82,14 @@ def collect(run: Run) -> Material:
     return found
 
 
-def _lines(path: Path, part: str, missing: list[Missing]) -> list[dict[str, Any]]:
-    kept = []
+def _records(run: Run, path: Path, part: str, missing: list[Missing]) -> list[dict[str, Any]]:
+    """The records of a file; lines that hold none, and a file that cannot be read, are named as missing."""
     try:
-        for line in read_json_lines(path):
-            kept.append(line)
-    except (OSError, ValueError) as error:
-        missing.append(Missing(part, f"{path.name} cannot be read beyond line {len(kept)} ({error})"))
-    return [line for line in kept if isinstance(line, dict)]
+        missing += [Missing(part, sentence) for sentence in run.damage(path)]
+        return run.records() if path == run.metrics else run.scores()
+    except OSError as error:
+        missing.append(Missing(part, f"{path.name} cannot be read ({error.strerror or error})"))
+        return []
 
 
 def _environment(run: Run, missing: list[Missing]) -> dict[str, Any]:
@@ -135,11 +136,9 @@ def _sentences(value: Any) -> list[str]:
 
 def _state_warnings(found: Material) -> list[str]:
     said = []
-    state, reason = found.status.get("state"), found.status.get("reason")
-    if state == "unknown":
-        said.append("How the run ended is unknown: its status.json is missing or damaged.")
-    elif state not in ("finished", "running"):
-        said.append(f"The run is {state} at step {found.status['step']:,}" + (f": {reason}" if reason else "."))
+    state, reason = found.status.state, found.status.reason
+    if state not in ("finished", "running"):
+        said.append(f"The run is {state} at step {found.status.step:,}" + (f": {reason}" if reason else "."))
     newest = found.run.latest_step()
     for measure, record in found.scores.items():
         step = record.get("step")

@@ -195,10 +195,9 @@ def _article(
 
 def _facts(material: Material) -> str:
     status, training = material.status, material.run.config.training
-    total = status["total_steps"]
-    step = f"step {status['step']:,}" + (f" of {total:,}" if total else "")
+    step = f"step {status.step:,} of {status.total_steps:,}"
     return (
-        f"{material.run.data.name}, {status['state']}, {step}; {training.order} order, k = {training.k}, "
+        f"{material.run.data.name}, {status.state}, {step}; {training.order} order, k = {training.k}, "
         f"{training.objective}, batch {training.batch_size}, seed {training.seed}. {material.run.config.about}"
     )
 

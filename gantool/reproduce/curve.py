@@ -13,7 +13,7 @@ from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.subjects import Place
 from gantool.evaluation.target import Target, target_of_dataset
-from gantool.runs import Run, read_json_lines
+from gantool.runs import Run
 from gantool.sampling import generate
 
 
@@ -68,7 +68,7 @@ def _point(
 
 def training_of(run: Run) -> dict[str, Any]:
     """How a run was trained: its directory's name, the seconds that it took, and the machine at its start."""
-    seconds = [float(line["seconds"]) for line in read_json_lines(run.metrics)]
+    seconds = [float(line["seconds"]) for line in run.records()]
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     return {
         "run": run.path.name,

@@ -79,7 +79,7 @@ def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch
     for seed in range(plan.seeds):
         config = plan.config(seed)
         run = _find(plan.folder, config)
-        if run is None or not _is_finished(run):
+        if run is None or run.status().state != "finished":
             outcome = _train(run, config, plan.folder, dataset, device, watch)
             if outcome.signal_number is not None:
                 return Trained(tuple(runs), outcome)
@@ -95,9 +95,8 @@ def _find(folder: Path, config: RunConfig) -> Run | None:
     """
     matching = [run for run in list_runs(folder) if _is_of(run, config)]
     for run in matching:
-        status = run.status()
-        if run.is_being_trained(status):
-            raise UsageError(f"The run {run.path} is being trained by process {status['process']}; wait, or stop it.")
+        if holder := run.status().holder:
+            raise UsageError(f"The run {run.path} is being trained by {holder}; wait, or stop it.")
     started = [run for run in matching if run.latest_step() is not None]
     return max(started, key=lambda run: run.latest_step() or 0, default=None)
 
@@ -105,12 +104,6 @@ def _find(folder: Path, config: RunConfig) -> Run | None:
 def _is_of(run: Run, config: RunConfig) -> bool:
     """Whether a run is this configuration's, whatever it is called."""
     return run.config.training.seed == config.training.seed and not config_differences(run.config, config)
-
-
-def _is_finished(run: Run) -> bool:
-    """By the checkpoint, since a process can be killed between saving its last one and saying that it has finished."""
-    total = int(run.status()["total_steps"])
-    return total > 0 and (run.latest_step() or 0) >= total
 
 
 def _train(

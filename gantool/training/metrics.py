@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from gantool.files import replacing
 from gantool.objectives import game_value
-from gantool.runs import read_json_lines
+from gantool.runs import Run
 from gantool.training.algorithm import Iteration
 from gantool.training.schedules import Rates
 
@@ -112,24 +111,17 @@ def build_record(
     )
 
 
-def append_record(path: Path, record: Record) -> None:
-    """Adds a line to metrics.jsonl. ValueError for a figure that is not finite."""
-    line = json.dumps(record.to_dict(), allow_nan=False)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(line + "\n")
-
-
-def truncate_records(path: Path, step: int, interval: int) -> float:
+def truncate_records(run: Run, step: int, interval: int) -> float:
     """Drops the lines after `step`, and returns the seconds of training up to the last one kept.
 
     A line off the logging interval, which a run writes when it ends, goes too: a longer run would not have written it.
     """
-    kept = [line for line in read_json_lines(path) if line["step"] <= step and line["step"] % interval == 0]
-    with replacing(path) as partial:
+    kept = [line for line in run.records() if line["step"] <= step and line["step"] % interval == 0]
+    with replacing(run.metrics) as partial:
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     return float(kept[-1]["seconds"]) if kept else 0.0
 
 
-def read_distinct_samples(path: Path) -> list[float]:
+def read_distinct_samples(run: Run) -> list[float]:
     """The effective numbers of samples at the looks that metrics.jsonl holds, oldest first."""
-    return [float(line["distinct_samples"]) for line in read_json_lines(path) if "distinct_samples" in line]
+    return [float(line["distinct_samples"]) for line in run.records() if "distinct_samples" in line]

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from gantool.checkpoint import checkpoint_steps
 from gantool.errors import UsageError
 from gantool.runs import Run
-from gantool.training.loop import total_steps
-from gantool.training.state import TrainingState
 from gantool.training.trainee import Intervals
 
 
-def common_step(runs: Sequence[Run], states: Sequence[TrainingState]) -> int | None:
+def common_step(runs: Sequence[Run]) -> int | None:
     """The newest step of which every run has a checkpoint; for one run None, its newest.
 
     Raises UsageError where the runs' total lengths differ, where there is no such step, or where a run is farther ahead
@@ -21,7 +19,7 @@ def common_step(runs: Sequence[Run], states: Sequence[TrainingState]) -> int | N
     """
     if len(runs) == 1:
         return None
-    totals = {run.path.name: total_steps(run.config.training, state) for run, state in zip(runs, states, strict=True)}
+    totals = {run.path.name: run.total_steps for run in runs}
     if len(set(totals.values())) > 1:
         said = ", ".join(f"{name} {total:,}" for name, total in totals.items())
         raise UsageError(
@@ -32,7 +30,7 @@ def common_step(runs: Sequence[Run], states: Sequence[TrainingState]) -> int | N
         names = ", ".join(totals)
         raise UsageError(f"There is no step of which all replicas have a checkpoint ({names}); resume them one by one.")
     start = max(common)
-    interval = Intervals.of(runs[0].config.training, states[0]).checkpoint
+    interval = Intervals.of(runs[0].config.training, runs[0].data.rows["train"]).checkpoint
     for run in runs:
         newest = run.latest_step() or 0
         if newest - start > interval:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gantool.checkpoint import clear_partial_checkpoints, drop_checkpoints_after, find_checkpoint
+from gantool.checkpoint import drop_checkpoints_after, find_checkpoint
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
+from gantool.files import clear_partials
 from gantool.isolation import own_modes
+from gantool.locks import Holder, acquire
 from gantool.plotting import sheet
 from gantool.replicas import create_replicas
-from gantool.runs import DataFacts, Run, create_run
+from gantool.run_status import Ending, clear_ending, write_ending
+from gantool.runs import Run, create_run, require_same_rows
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health
-from gantool.training.loop import total_steps, train
+from gantool.training.loop import train
 from gantool.training.metrics import read_distinct_samples, truncate_records
 from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
@@ -38,7 +42,10 @@ Observe = Callable[[Run, int], Observer]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended for a run: at its last step, by a signal, or where it could not go on (`failure`: why)."""
+    """How a session ended for a run: at its last step, by a signal, or where it could not go on (`failure`: why).
+
+    `notes` say what went wrong beside the run.
+    """
 
     run: Run
     step: int
@@ -46,6 +53,7 @@ class Outcome:
     signal_number: int | None
     step_impl: str
     failure: GantoolError | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -91,7 +99,8 @@ def start_runs(
         runs = [create_run(runs_dir, configs[0], dataset, environment)]
     else:
         runs = create_replicas(runs_dir, configs, dataset, environment)
-    return _play(runs, states, step, dataset, observe)
+    with _locked(runs):
+        return _play(runs, states, step, dataset, observe)
 
 
 def resume_run(
@@ -102,13 +111,15 @@ def resume_run(
     *,
     steps: int | None = None,
     epochs: int | None = None,
+    take_over: bool = False,
 ) -> Outcome:
     """Goes on from the newest checkpoint, in the same directory, to a total of `steps` or `epochs` where given.
 
+    `take_over` takes the run from whoever trains it, as when that is known to have ended on a machine that is gone.
     Raises UsageError where the run is being trained elsewhere, has other data, or is already there; GantoolError where
     its checkpoint is damaged.
     """
-    return resume_runs([run], dataset, device, observe, steps=steps, epochs=epochs)[0]
+    return resume_runs([run], dataset, device, observe, steps=steps, epochs=epochs, take_over=take_over)[0]
 
 
 @own_modes()
@@ -120,39 +131,60 @@ def resume_runs(
     *,
     steps: int | None = None,
     epochs: int | None = None,
+    take_over: bool = False,
 ) -> list[Outcome]:
     """As :func:`resume_run`, for replicas: from the newest checkpoint that all of them have.
 
     Raises UsageError, too, where they are no longer of one length or lie farther apart than a kill leaves them.
     """
     for run in runs:
-        _require_resumable(run, dataset)
+        require_same_rows(run, dataset)
     runs = [replace(run, config=with_length(run.config, steps, epochs)) for run in runs]
-    states = build_states([run.config for run in runs], dataset, device)
-    start = common_step(runs, states)
-    for run, state in zip(runs, states, strict=True):
-        state.restore(find_checkpoint(run.checkpoints, start))
-    total = total_steps(runs[0].config.training, states[0])
-    if states[0].step >= total:
-        raise UsageError(
-            f"The run {runs[0].path} is at step {states[0].step} of {total} already; "
-            "give a larger total with --steps or --epochs."
-        )
-    step = build_step(states, runs[0].config.training)
-    seconds = []
-    for run, state in zip(runs, states, strict=True):
-        run.write_config()
-        clear_partial_checkpoints(run.checkpoints)
-        drop_checkpoints_after(run.checkpoints, state.step)
-        seconds.append(truncate_records(run.metrics, state.step, run.config.training.log_every))
-    return _play(runs, states, step, dataset, observe, seconds)
+    with _locked(runs, take_over=take_over):
+        states = build_states([run.config for run in runs], dataset, device)
+        start = common_step(runs)
+        for run, state in zip(runs, states, strict=True):
+            state.restore(find_checkpoint(run.checkpoints, start))
+        if states[0].step >= runs[0].total_steps:
+            raise UsageError(
+                f"The run {runs[0].path} is at step {states[0].step} of {runs[0].total_steps} already; "
+                "give a larger total with --steps or --epochs."
+            )
+        step = build_step(states, runs[0].config.training)
+        seconds = [_prepare(run, state) for run, state in zip(runs, states, strict=True)]
+        return _play(runs, states, step, dataset, observe, seconds)
 
 
-def _require_resumable(run: Run, dataset: Dataset) -> None:
-    if run.is_being_trained(status := run.status()):
-        raise UsageError(f"The run {run.path} is being trained by process {status['process']}; stop that one first.")
-    if DataFacts.of(dataset).fingerprint != run.data.fingerprint:
-        raise UsageError(f"The run {run.path} was trained on other rows than those at {dataset.source}.")
+def _prepare(run: Run, state: TrainingState) -> float:
+    """Makes a directory as it was at the state's step; returns the seconds that were trained until then."""
+    run.write_config()
+    clear_ending(run.path)
+    clear_partials(run.path)
+    drop_checkpoints_after(run.checkpoints, state.step)
+    return truncate_records(run, state.step, run.config.training.log_every)
+
+
+@contextmanager
+def _locked(runs: Sequence[Run], *, take_over: bool = False) -> Iterator[None]:
+    """Holds the locks of the runs: nobody else trains them meanwhile.
+
+    Raises UsageError where somebody does, or where a directory cannot be written.
+    """
+    with ExitStack() as stack:
+        for run in runs:
+            try:
+                lock = acquire(run.path, take_over=take_over)
+            except OSError as error:
+                raise UsageError(
+                    f"The run directory {run.path} cannot be written: {error.strerror or error}."
+                ) from error
+            if isinstance(lock, Holder):
+                raise UsageError(
+                    f"The run {run.path} is being trained by {lock}; stop that one first, or give --take-over if it is "
+                    f"known to have ended."
+                )
+            stack.callback(lock.release)
+        yield
 
 
 def with_length(config: RunConfig, steps: int | None, epochs: int | None) -> RunConfig:
@@ -172,11 +204,9 @@ def _play(
     observe: Observe,
     seconds_before: Sequence[float] | None = None,
 ) -> list[Outcome]:
-    total = total_steps(runs[0].config.training, states[0])
+    total = runs[0].total_steps
     with stop_on_signal() as stop:
         observers = [observe(run, total) for run in runs]
-        for run, state in zip(runs, states, strict=True):
-            run.write_status("running", state.step, total)
         try:
             trainees = [
                 Trainee(
@@ -194,7 +224,7 @@ def _play(
             ]
         except GantoolError as error:
             for run, state in zip(runs, states, strict=True):
-                run.write_status("failed", state.step, total, str(error))
+                write_ending(run.path, Ending("failed", state.step, str(error)))
             raise
         train(trainees, step, stop)
     failures = [trainee.failure for trainee in trainees if trainee.failure]
@@ -212,6 +242,7 @@ def _outcome(trainee: Trainee, signal_number: int | None, step: Step) -> Outcome
         None if done else signal_number,
         step.describe(),
         trainee.failure,
+        tuple(trainee.notes),
     )
 
 
@@ -219,7 +250,7 @@ def _health(run: Run, state: TrainingState, dataset: Dataset) -> Health | None:
     """What looks at the samples, unless `training.watch_every` is 0 or one row leaves nothing to compare with."""
     if run.config.training.watch_every == 0 or len(dataset.train) < 2:
         return None
-    return Health(run.config, dataset, state, read_distinct_samples(run.metrics))
+    return Health(run.config, dataset, state, read_distinct_samples(run))
 
 
 def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[[int], Path]:

@@ -51,13 +51,30 @@ class TrainingState:
         """The epoch, from 1, in which iteration `step` (from 0) draws its first batch."""
         return step * self.game.k // self.batches_per_epoch + 1
 
-    def steps_for(self, epochs: int) -> int:
-        """The iterations that `epochs` passes of the discriminator over the data take."""
-        return -(-epochs * self.batches_per_epoch // self.game.k)
+    def save(self, folder: Path, groups: Groups | None = None) -> Path:
+        """Writes a checkpoint of the present step and returns its path; of these `groups` where they are given."""
+        return save_checkpoint(folder, self.step, groups or self._groups())
 
-    def save(self, folder: Path) -> Path:
-        """Writes a checkpoint of the present step and returns its path."""
-        return save_checkpoint(folder, self.step, self._groups())
+    def copy(self) -> Groups:
+        """A copy of all that changes within an iteration."""
+        return {
+            group: {name: value.detach().clone() for name, value in tensors.items()}
+            for group, tensors in self._groups().items()
+        }
+
+    def put_back(self, groups: Groups) -> None:
+        """Takes everything from a copy, in place. RuntimeError or KeyError where it is of another configuration."""
+        for name, player in (("generator", self.game.generator), ("discriminator", self.game.discriminator)):
+            player.network.load_state_dict(groups[name])
+            own = {
+                key.removeprefix(f"{name}."): value
+                for key, value in groups["optimizer"].items()
+                if key.startswith(f"{name}.")
+            }
+            player.optimizer.load_state(own)
+        if self.average:
+            self.average.network.load_state_dict(groups["average"])
+        self.game.rng.set_state(groups["rng"]["run"])
 
     def _groups(self) -> Groups:
         generator, discriminator = self.game.generator, self.game.discriminator
@@ -74,19 +91,8 @@ class TrainingState:
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint. GantoolError where it is damaged or of another configuration."""
         checkpoint = read_checkpoint(path, (*GROUPS, "average") if self.average else GROUPS)
-        groups = checkpoint.groups
         try:
-            for name, player in (("generator", self.game.generator), ("discriminator", self.game.discriminator)):
-                player.network.load_state_dict(groups[name])
-                own = {
-                    key.removeprefix(f"{name}."): value
-                    for key, value in groups["optimizer"].items()
-                    if key.startswith(f"{name}.")
-                }
-                player.optimizer.load_state(own)
-            if self.average:
-                self.average.network.load_state_dict(groups["average"])
-            self.game.rng.set_state(groups["rng"]["run"])
+            self.put_back(checkpoint.groups)
         except (RuntimeError, KeyError) as error:
             raise GantoolError(f"The checkpoint {path} does not fit this run's configuration: {error}") from error
         self.step = checkpoint.step

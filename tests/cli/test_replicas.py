@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from gantool.cli.app import app
 from gantool.cli.progress import Display
 from gantool.cli.replicas import Chorus
+from gantool.run_status import Ending, write_ending
 from gantool.runs import open_run
 from gantool.training.metrics import Alarm, Look, Record
 
@@ -69,15 +71,17 @@ def test_what_is_left_of_them_goes_on_and_says_how(tmp_path: Path) -> None:
     assert call(*TRAIN, tmp_path, "--replicas", 3, "--tensorboard").exit_code == 0
     runs = [open_run(tmp_path / name) for name in ("0001-digits-seed5", "0002-digits-seed6", "0003-digits-seed7")]
     assert all(any((run.path / "tensorboard").iterdir()) for run in runs)
+    for run in runs:
+        replace(run, config=replace(run.config, training=replace(run.config.training, steps=40))).write_config()
     for run in runs[:2]:
-        run.write_status("failed", 20, 20, "Training diverged.")
+        write_ending(run.path, Ending("failed", 23, "Training diverged."))
     options = ("train", "--resume", 2, "--steps", 40, "--out", tmp_path, "--replicas", 3)
     shown = call(*options, "--dry-run")
     assert "0002-digits-seed6 has failed and is left out." in shown.stderr
     result = call(*options, "--json")
     assert [answer["run"] for answer in json.loads(result.stdout)["replicas"]] == [str(runs[2].path)]
     assert f"Next: gantool eval parzen {runs[2].path} --replicas." in result.stderr
-    runs[2].write_status("failed", 40, 40, "Training diverged.")
+    assert runs[2].status().state == "finished"
     assert call(*options).exit_code == 2
 
 

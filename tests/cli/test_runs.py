@@ -80,7 +80,8 @@ def test_unlike_scores_in_one_table_are_said(scored: Scored, tmp_path: Path) -> 
 
 
 def test_scores_by_measure(scored: Scored) -> None:
-    lines = [{"log_likelihood": 1.0}, {"measure": "features"}, {"measure": "parzen"}]
+    plain = {"log_likelihood": 1.0, "num_samples": 10, "sigma": 0.2, "split": "test", "dataset": "digits"}
+    lines = [plain, {"measure": "features"}, {**plain, "measure": "parzen"}]
     run = scored(*lines)
     assert run.scores() == lines
     assert run.scores("parzen") == [lines[0], lines[2]]

@@ -34,7 +34,7 @@ def test_train_resume_and_list(tmp_path: Path) -> None:
     assert (first["state"], first["step"], first["total_steps"]) == ("finished", 20, 20)
     run = Path(first["run"])
     assert {path.name for path in run.iterdir()} == {
-        "config.json", "dataset.json", "environment.json", "status.json", "metrics.jsonl", "samples", "checkpoints",
+        "config.json", "dataset.json", "environment.json", "metrics.jsonl", "samples", "checkpoints",
     }  # fmt: skip
     assert (runs / "latest").resolve() == run.resolve()
     resumed = json_of(gantool("train", "--resume", "latest", "--steps", "40", "--out", runs, "--json"))

@@ -92,6 +92,8 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
         **changes: Any,
     ) -> Run:
         config = replace(build_config(read_tree(preset_text(preset), preset)), **changes)
+        if step is not None:
+            config = replace(config, training=replace(config.training, steps=step))
         dataset = load_dataset(config.data)
         run = create_run(tmp_path_factory.mktemp("made") / "runs", config, dataset, {"processor": "a <fast> one"})
         if step is not None:
@@ -101,7 +103,6 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
         for score in scores:
             run.append_score(score)
         run.metrics.write_text("".join(json.dumps(line) + "\n" for line in metrics or []), encoding="utf-8")
-        run.write_status("finished", 2_008, 2_008)
         return run
 
     return make

@@ -193,7 +193,8 @@ def test_damaged_files_are_named_and_the_rest_is_shown(make_run: MakeRun, out: P
     weights.write_bytes(weights.read_bytes()[:-9])
     document, answer = read([run], out)
     reasons = {part["part"]: part["reason"] for part in answer["runs"][0]["missing"]}
-    assert "cannot be read beyond line 1" in reasons["Scores"]
+    assert "1 of the lines of" in reasons["Scores"]
+    assert "(line 2) hold no record and are left out." in reasons["Scores"]
     assert "environment.json cannot be read" in reasons["Environment"]
     assert "is damaged" in reasons["Samples, interpolations and neighbours"]
     assert "−31.2 ± 0.9" in document.words
@@ -203,17 +204,14 @@ def test_damaged_files_are_named_and_the_rest_is_shown(make_run: MakeRun, out: P
     ("name", "content", "part", "words"),
     [
         ("environment.json", "[]", "Environment", "environment.json cannot be read (it holds no object)"),
-        ("status.json", "{}", None, "How the run ended is unknown"),
-        ("status.json", '{"state": "running", "step": null}', None, "How the run ended is unknown"),
-        ("metrics.jsonl", '{"step": null, "alarms": ["It repeats."]}\n', None, "It repeats."),
-        ("metrics.jsonl", '{"step": 1, "": 2.0}\n', "Training curves", "metrics.jsonl is damaged"),
-        ("metrics.jsonl", "{torn\n", "Training curves", "metrics.jsonl cannot be read beyond line 0"),
-        ("metrics.jsonl", '[1]\n"text"\n', "Training curves", "nothing has been logged yet"),
-        ("evaluations.jsonl", '{"sigma_curve": 5}\n', "Parzen-window log-likelihood", "is damaged"),
-        ("evaluations.jsonl", '{"sigma": "x", "sigma_source": "given"}\n', "Parzen-window log-likelihood", "damaged"),
+        ("metrics.jsonl", '{"step": 1, "seconds": 2.0, "alarms": ["It repeats."]}\n', None, "It repeats."),
+        ("metrics.jsonl", '{"step": 1, "seconds": 2.0, "": 2.0}\n', "Training curves", "metrics.jsonl is damaged"),
+        ("metrics.jsonl", "{torn\n", "Training curves", "(line 1) hold no record"),
+        ("metrics.jsonl", '[1]\n"text"\n', "Training curves", "2 of the lines of"),
+        ("evaluations.jsonl", '{"sigma_curve": 5}\n', "Scores", "1 of the lines of"),
         ("evaluations.jsonl", '{"measure": "diversity", "modes": 5}\n', "Memorisation and diversity", "is damaged"),
         ("evaluations.jsonl", '{"measure": "features", "reference": 5}\n', "Feature distances", "is damaged"),
-        ("evaluations.jsonl", '{"measure": 5, "found": [[1]], "warnings": {"a": 1}}\n', None, "found"),
+        ("evaluations.jsonl", '{"measure": 5, "found": [[1]], "warnings": {"a": 1}}\n', "Scores", "hold no record"),
     ],
 )
 def test_no_damage_stops_a_report(

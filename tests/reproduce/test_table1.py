@@ -21,9 +21,11 @@ from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.parzen import ParzenSettings
 from gantool.evaluation.subjects import Place, evaluate_run
+from gantool.locks import Lock, acquire
 from gantool.reproduce.paper import TABLE_1
 from gantool.reproduce.table1 import score_table
 from gantool.reproduce.training import Plan, Trained, train_seeds
+from gantool.run_status import Ending, write_ending
 from gantool.runs import Run, list_runs
 from gantool.training.metrics import Record
 from gantool.training.session import start_run
@@ -128,7 +130,7 @@ def test_a_run_that_was_killed_before_it_said_finished_is_finished(
     straight: tuple[Plan, Trained], digits: Dataset
 ) -> None:
     run = straight[1].runs[0]
-    run.write_status("running", 90, 100)
+    write_ending(run.path, Ending("stopped", 90, None))
     player = Player()
     train_seeds(replace(straight[0], seeds=1), digits, CPU, player)
     assert player.trained == []
@@ -156,11 +158,11 @@ def test_the_run_that_came_farthest_goes_on(digits: Dataset, tmp_path: Path) -> 
 def test_a_seed_that_another_process_trains_is_not_trained_twice(digits: Dataset, tmp_path: Path) -> None:
     plan = Plan("digits", tmp_path, seeds=1, steps=20)
     run = train_seeds(plan, digits, CPU, Player()).runs[0]
-    status = json.loads((run.path / "status.json").read_text())
-    alive = {"state": "running", "process": os.getppid()}
-    (run.path / "status.json").write_text(json.dumps(status | alive))
-    with pytest.raises(UsageError, match=f"is being trained by process {os.getppid()}"):
+    lock = acquire(run.path)
+    assert isinstance(lock, Lock)
+    with pytest.raises(UsageError, match=f"is being trained by process {os.getpid()}"):
         train_seeds(plan, digits, CPU, Player())
+    lock.release()
 
 
 def test_another_length_than_the_presets_is_said(straight: tuple[Plan, Trained], digits: Dataset) -> None:

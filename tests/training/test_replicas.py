@@ -186,7 +186,7 @@ def test_a_display_that_fails_leaves_the_runs_as_they_were(digits: Dataset, tmp_
     runs = [open_run(outcome.run.path) for outcome in outcomes]
     with pytest.raises(UsageError, match="no such display"):
         resume_runs(runs, digits, CPU, broken, steps=60)
-    assert [run.status()["state"] for run in runs] == ["finished", "finished"]
+    assert [run.status().state for run in runs] == ["finished", "finished"]
 
 
 def test_a_directory_that_is_lost_costs_its_own_replica_alone(digits: Dataset, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_one_that_diverges_leaves_the_others_be(digits: Dataset, tmp_path: Path)
     outcomes = resume_runs([o.run for o in half], digits, CPU, silent, steps=40)
     assert [outcome.state for outcome in outcomes] == ["failed", "finished"]
     assert isinstance(outcomes[0].failure, Diverged)
-    assert open_run(half[0].run.path).status()["state"] == "failed"
+    assert open_run(half[0].run.path).status().state == "failed"
     assert same_tensors(outcomes[1].run, expected[1].run)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -11,57 +10,18 @@ from typing import Any
 
 import pytest
 import torch
-from training.watching import Silent, silent
+from training.watching import SignalAt, assert_same_run, make_config, silent
 
 from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, find_run, open_run
-from gantool.training.metrics import Record
 from gantool.training.session import Outcome, resume_run, start_run
 
 ORDERS = ["alternating", "simultaneous", "generator-first"]
-TIMINGS = ("images_per_second", "seconds")
 CPU = torch.device("cpu")
-
-
-class SignalAt(Silent):
-    """Sends this process a signal when a step is logged."""
-
-    def __init__(self, step: int, number: signal.Signals) -> None:
-        self.step, self.number = step, number
-
-    def on_record(self, record: Record) -> None:
-        if record.step == self.step:
-            os.kill(os.getpid(), self.number)
-
-
-def make_config(preset: str, order: str, steps: int, **training: Any) -> RunConfig:
-    config = build_config(read_tree(preset_text(preset), preset))
-    changes = {"order": order, "steps": steps, "log_every": 10, "sample_every": 10**6, "checkpoint_every": 40}
-    return replace(config, training=replace(config.training, **changes | training))
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
-
-
-def assert_same_run(first: Run, second: Run) -> None:
-    """Every tensor of the last checkpoint, and every metric but the timings."""
-    paths = [find_checkpoint(run.checkpoints) for run in (first, second)]
-    for name in ("generator", "discriminator", "optimizer", "rng"):
-        one, other = ((path / f"{name}.safetensors").read_bytes() for path in paths)
-        assert one == other, name
-    lines = [[json.loads(line) for line in run.metrics.read_text().splitlines()] for run in (first, second)]
-    for records in lines:
-        for record in records:
-            assert all(record.pop(timing) > 0 for timing in TIMINGS)
-    assert lines[0] == lines[1]
-    assert len(lines[0]) > 2
 
 
 def run_in_two(config: RunConfig, dataset: Dataset, tmp_path: Path, first: int) -> tuple[Run, Run]:
@@ -95,15 +55,15 @@ def test_adam_with_bounded_columns_and_several_discriminator_steps(digits: Datas
     assert_same_run(*run_in_two(config, digits, tmp_path, 31))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_the_run_goes_on(number: signal.Signals, digits: Dataset, tmp_path: Path) -> None:
     config = make_config("digits", "alternating", 60)
     straight = start_run(config, digits, CPU, tmp_path / "straight", silent)
     stopped = start_run(config, digits, CPU, tmp_path / "halves", lambda run, total: SignalAt(30, number))
-    assert (stopped.step, stopped.signal_number, stopped.run.status()["state"]) == (30, number, "stopped")
+    assert (stopped.step, stopped.signal_number, stopped.run.status().state) == (30, number, "stopped")
     resumed = resume_run(stopped.run, digits, CPU, silent)
     assert_same_run(straight.run, resumed.run)
-    assert resumed.run.status()["state"] == "finished"
+    assert resumed.run.status().state == "finished"
 
 
 def finished_run(digits: Dataset, tmp_path: Path, **training: Any) -> Outcome:
@@ -127,7 +87,7 @@ def test_a_damaged_checkpoint_is_refused(damage: str, digits: Dataset, tmp_path:
     else:
         file.write_bytes(content[: len(content) // 3] if damage in ("truncate", "state") else content)
     before = run.metrics.read_bytes()
-    with pytest.raises(GantoolError, match=r"checkpoint .*step-0000080 is damaged: .*; delete that folder") as caught:
+    with pytest.raises(GantoolError, match=r"checkpoint .*step-0000080 is damaged: .*; move that folder") as caught:
         resume_run(open_run(run.path), digits, CPU, silent, steps=120)
     assert caught.value.exit_code == 1
     assert run.metrics.read_bytes() == before
@@ -156,6 +116,6 @@ def test_divergence_stops_at_once_and_names_step_and_quantity(digits: Dataset, t
     run = open_run(good.run.path)
     with pytest.raises(GantoolError, match=r"at step \d+ the (discriminator's|generator's) loss is not finite"):
         resume_run(run, digits, CPU, silent, steps=200)
-    assert run.status()["state"] == "failed"
+    assert run.status().state == "failed"
     assert run.latest_step() == 5
     assert all(bool(p.isfinite().all()) for p in run.load_generator().parameters())
