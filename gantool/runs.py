@@ -248,14 +248,6 @@ def create_run(runs_dir: Path, config: RunConfig, dataset: Dataset, environment:
     return run
 
 
-def require_same_rows(run: Run, dataset: Dataset) -> None:
-    """Raises UsageError where the data are not those that the run was trained on."""
-    if dataset.fingerprint() == run.data.fingerprint:
-        return
-    moved = "; give --array FILE if the file has another place now" if run.config.data.path else ""
-    raise UsageError(f"The run {run.path} was trained on other rows than those of {dataset.source}{moved}.")
-
-
 def _next_directory(runs_dir: Path, name: str) -> Path:
     number = max((_number(path) for path in _run_directories(runs_dir)), default=0)
     while True:

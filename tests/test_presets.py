@@ -13,7 +13,6 @@ from gantool.config import DataConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
 from gantool.presets import apply_settings, build_config, merge, preset_names, preset_text, read_config_file, read_tree
-from gantool.training.loop import total_steps
 from gantool.training.state import build_state
 
 
@@ -54,7 +53,7 @@ def test_the_mnist_preset_is_the_released_configuration(mnist_root: Path) -> Non
     mean = dataset.train.stored.double().mean(0) / 255
     expected = torch.logit(mean.clamp(1e-7, 1 - 1e-7)).float()
     assert torch.equal(generator.layers[-1].affine.bias.detach(), expected)
-    assert total_steps(config.training, state) == config.training.epochs * 500
+    assert config.training.total_steps(len(dataset.train)) == config.training.epochs * 500
     assert (config.training.batch_size, config.optimizer.learning_rate) == (100, 0.1)
 
 

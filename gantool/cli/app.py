@@ -58,11 +58,11 @@ def root(
 ) -> None:
     """Says what to type first when nothing was asked for."""
     if context.invoked_subcommand is None:
-        from gantool.cli.shell import stderr_console
+        from gantool.cli.terminal import stdout_console
 
-        stderr_console().print(FIRST_STEPS, end="")
+        stdout_console().print(FIRST_STEPS, end="")
 
 
-def main() -> None:
-    """The console script."""
+def run() -> None:
+    """The command that was typed; ends in SystemExit."""
     app(prog_name="gantool", args=sys.argv[1:])

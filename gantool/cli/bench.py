@@ -15,12 +15,11 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import say, show, stderr_console, tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 app = typer.Typer(
@@ -182,33 +181,33 @@ def _bench(
     if json_output:
         print_json(payload)
     else:
-        _print(payload, console)
+        _print(payload)
 
 
-def _print(payload: dict[str, Any], console: Console) -> None:
+def _print(payload: dict[str, Any]) -> None:
     environment = payload["environment"]
     peaks = ", ".join(f"{value:.3g} TFLOP/s in {name}" for name, value in payload["peak_tflops"].items())
     where = environment.get("gpu") or f"{environment['processor']}, {environment['threads']} threads"
-    console.print(f"{where}; measured peak {peaks}", markup=False, soft_wrap=True)
+    say(f"{where}; measured peak {peaks}")
     panels: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in payload["cases"]:
         panels.setdefault((record["case"], record["dtype"], record["data"]), []).append(record)
     for heading, records in panels.items():
-        console.print()
+        say()
         for record in records:
             if record["impl"] == "native" and record["images_per_second"] is not None:
-                console.print(f"native: {record['variant']}", markup=False, soft_wrap=True)
-        console.print(_table(", ".join(heading), records))
-    console.print()
-    console.print(_LEGEND, markup=False, soft_wrap=True)
+                say(f"native: {record['variant']}")
+        show(_table(", ".join(heading), records))
+    say()
+    say(_LEGEND)
     for sentence in payload["warnings"]:
-        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
+        warn(sentence)
     told: dict[tuple[str, str], int] = {}
     for item in payload["left_out"]:
         told[item["impl"], item["reason"]] = told.get((item["impl"], item["reason"]), 0) + 1
     for (name, reason), count in told.items():
         cases = "a case" if count == 1 else f"{count} cases"
-        console.print(f"Left out of {cases}: {name}: {reason}", markup=False, soft_wrap=True)
+        tell(f"Left out of {cases}: {name}: {reason}")
 
 
 def _table(title: str, records: list[dict[str, Any]]) -> Table:

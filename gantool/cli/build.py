@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json, stderr_console
+from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
+from gantool.cli.terminal import say, stderr_console, tell
 from gantool.errors import GantoolError
 
 
@@ -27,9 +28,9 @@ def build(
         report = compile_kernels(verbose=verbose)
     if json_output:
         print_json(report.to_dict())
-    for library in report.built:
-        console.print(f"Built {library}.", markup=False, soft_wrap=True)
+    for library in [] if json_output else report.built:
+        say(f"Built {library}.")
     for reason in report.skipped:
-        console.print(reason, markup=False, soft_wrap=True)
+        tell(reason)
     if not report.built:
         raise GantoolError("No kernel was built; `gantool doctor` says what is missing.")

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json, stderr_console
+from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
+from gantool.cli.streams import writing
+from gantool.cli.terminal import show
 
 app = typer.Typer(no_args_is_help=True, help="List presets, and print one to copy and change.")
 
@@ -30,7 +32,7 @@ def list_presets(json_output: JsonFlag = False, debug: DebugFlag = False) -> Non
     table = Table("preset", "data", "about", box=None)
     for preset in presets:
         table.add_row(preset.name, preset.data.name, preset.about)
-    stderr_console().print(table)
+    show(table)
 
 
 @app.command("show")
@@ -50,4 +52,5 @@ def show_preset(
     if json_output:
         print_json(build_config(read_tree(text, name)).to_dict())
     else:
-        sys.stdout.write(text)
+        with writing():
+            sys.stdout.write(text)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, Offline, guarded, print_json, stderr_console
+from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, Offline, guarded, print_json
+from gantool.cli.terminal import say, show
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug
         return
     from rich.table import Table
 
-    console = stderr_console()
-    console.print(f"data root: {root}", soft_wrap=True, markup=False)
+    say(f"data root: {root}")
     table = Table("name", "state", "about", box=None)
     for row in rows:
         table.add_row(row["name"], row["remedy"] or row["state"], row["about"])
-    console.print(table)
+    show(table)
 
 
 def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
@@ -133,11 +133,10 @@ def _checksums(entry: Entry, root: Path) -> list[dict[str, Any]]:
 def _render(description: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console = stderr_console()
     shape = "×".join(map(str, description["shape"]))
-    console.print(f"{description['name']}: {description['about']}")
-    console.print(f"source   {description['source']}", soft_wrap=True, markup=False)
-    console.print(
+    say(f"{description['name']}: {description['about']}")
+    say(f"source   {description['source']}")
+    say(
         f"example  {shape}: {description['dimension']} values, stored as {description['stored']}, "
         f"divided by {description['divisor']:g}"
     )
@@ -145,9 +144,9 @@ def _render(description: dict[str, Any]) -> None:
     for name, split in description["splits"].items():
         values = f"{split['minimum']:.4g} to {split['maximum']:.4g}"
         table.add_row(name, f"{split['rows']:,}", values, _histogram(split["labels"]))
-    console.print(table)
+    show(table)
     for file in description["files"]:
-        console.print(f"{file['name']}  SHA-256 {file['checksum']}", soft_wrap=True, markup=False)
+        say(f"{file['name']}  SHA-256 {file['checksum']}")
 
 
 def _histogram(labels: dict[str, int] | None) -> str:
@@ -202,8 +201,7 @@ def fetch(
     if json_output:
         print_json({"name": name, "folder": folder, "fetched": fetched})
     elif folder is None:
-        stderr_console().print(f"{name} needs no files: there is nothing to fetch.")
+        say(f"{name} needs no files: there is nothing to fetch.")
     else:
         done = f"{', '.join(fetched)} fetched" if fetched else "everything was there"
-        sentence = f"{name} is complete in {folder}: {done}, every checksum verified."
-        stderr_console().print(sentence, soft_wrap=True, markup=False)
+        say(f"{name} is complete in {folder}: {done}, every checksum verified.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json, stderr_console
+from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json
+from gantool.cli.terminal import show
 
 MARKS = {"good": "[green]yes[/green]", "optional": "[yellow]–[/yellow]", "lacking": "[red]no[/red]"}
 
@@ -34,4 +35,4 @@ def doctor(
     for finding in findings:
         detail, remedy = escape(finding.detail), escape(finding.remedy)
         table.add_row(MARKS[finding.state], finding.topic, finding.name, detail, remedy)
-    stderr_console().print(table)
+    show(table)

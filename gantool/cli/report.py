@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, guarded, print_json, stderr_console
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, guarded, print_json
+from gantool.cli.terminal import alarm, say, tell, warn
 
 RunNames = Annotated[
     list[str] | None,
@@ -53,25 +51,23 @@ def report(
     if json_output:
         print_json(written)
     else:
-        _render(written, stderr_console())
+        _render(written)
 
 
-def _render(written: dict[str, Any], console: Console) -> None:
+def _render(written: dict[str, Any]) -> None:
     for run in written["runs"]:
         for sentence in run["alarms"]:
-            console.print(f"Alarm: {run['run']}: {sentence}", markup=False, soft_wrap=True, style="red")
+            alarm(f"{run['run']}: {sentence}")
         for sentence in run["warnings"]:
-            console.print(f"Warning: {run['run']}: {sentence}", markup=False, soft_wrap=True, style="yellow")
+            warn(f"{run['run']}: {sentence}")
         for part in run["missing"]:
             hint = f"; {part['command']}" if part["command"] else ""
             reason = part["reason"].rstrip(".")
-            console.print(f"Not in it: {run['run']}: {part['part']} ({reason}{hint})", markup=False, soft_wrap=True)
+            tell(f"Not in it: {run['run']}: {part['part']} ({reason}{hint})")
         if run["not_comparable"]:
             reasons = "; ".join(run["not_comparable"])
-            console.print(
-                f"Not comparable with the first: {run['run']} has other {reasons}", markup=False, soft_wrap=True
-            )
+            tell(f"Not comparable with the first: {run['run']} has other {reasons}")
     size = written["bytes"] / 1000
     count = len(written["runs"])
     what = "1 run" if count == 1 else f"{count} runs"
-    console.print(f"A report on {what}: {written['report']} ({size:,.0f} kB)", markup=False, soft_wrap=True)
+    say(f"A report on {what}: {written['report']} ({size:,.0f} kB)")

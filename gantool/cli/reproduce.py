@@ -17,8 +17,8 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import note, say, show, stderr_console, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def table1(
     if json_output:
         print_json(table.to_dict())
     else:
-        _print_table(table, plan.folder, console)
+        _print_table(table, plan.folder)
 
 
 def _watch_on(console: Console, seeds: int) -> Watch:
@@ -126,26 +126,26 @@ def _report_stop(stopped: Outcome, console: Console, json_output: bool) -> NoRet
     raise typer.Exit(128 + stopped.signal_number)
 
 
-def _print_table(table: Table1, folder: Path, console: Console) -> None:
+def _print_table(table: Table1, folder: Path) -> None:
     from gantool.reproduce.table1 import FILE_NAME
 
     title = f"Table 1, {table.dataset}: mean log-likelihood of the test set in nats (Parzen window)"
-    console.print(title, markup=False, soft_wrap=True)
-    console.print()
-    console.print(_lines(table))
-    console.print()
-    _print_curve(table.curve, console)
+    say(title)
+    say()
+    show(_lines(table))
+    say()
+    _print_curve(table.curve)
     for found in table.uncertainties:
         value = "unknown" if found["value"] is None else f"±{found['value']:.2g} nats"
-        console.print(f"Uncertainty, {found['name']}: {value} ({found['method']}).", markup=False, soft_wrap=True)
+        say(f"Uncertainty, {found['name']}: {value} ({found['method']}).")
     for sentence in table.notes:
-        console.print(f"Note: {sentence}", markup=False, soft_wrap=True)
+        note(sentence)
     for sentence in table.warnings:
-        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
-    console.print(f"Written to {folder / FILE_NAME}.", markup=False, soft_wrap=True)
+        warn(sentence)
+    say(f"Written to {folder / FILE_NAME}.")
 
 
-def _print_curve(curve: Sequence[Point], console: Console) -> None:
+def _print_curve(curve: Sequence[Point]) -> None:
     """The mean over the seeds at each epoch that all of them have."""
     from statistics import fmean
 
@@ -157,7 +157,7 @@ def _print_curve(curve: Sequence[Point], console: Console) -> None:
     if shown:
         rows = f"{curve[0].test_size:,} validation rows"
         line = f"Over epochs, on {rows}, mean of {len(seeds)} seeds in nats: {', '.join(shown)}."
-        console.print(line, markup=False, soft_wrap=True)
+        say(line)
 
 
 def _lines(table: Table1) -> Table:

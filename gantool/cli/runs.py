@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.cli.shell import DebugFlag, JsonFlag, RunsDir, guarded, print_json, stderr_console
+from gantool.cli.shell import DebugFlag, JsonFlag, RunsDir, guarded, print_json
+from gantool.cli.terminal import note, show, tell
 
 if TYPE_CHECKING:
     from gantool.runs import Run
@@ -28,17 +29,16 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
     if json_output:
         print_json({"runs": rows, "notes": notes})
         return
-    console = stderr_console()
     if not rows:
-        console.print(f"There is no run in {runs_dir} yet; make one with `gantool train`.", markup=False)
+        tell(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
         return
     table = Table("run", "data", "state", "step", "best Parzen score (nats)", box=None)
     for row in rows:
         step = f"{row['step']:,} of {row['total_steps']:,}"
         table.add_row(row["name"], row["dataset"], row["state"], step, _score_text(row["best"]))
-    console.print(table)
+    show(table)
     for sentence in notes:
-        console.print(f"Note: {sentence}", markup=False, soft_wrap=True, style="yellow")
+        note(sentence)
 
 
 def _best(run: Run) -> dict[str, Any] | None:

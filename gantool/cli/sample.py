@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,11 +17,8 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from gantool.cli.terminal import note, say
 
 _OUTPUT, _COMMON = "Output", "Common"
 
@@ -42,6 +39,9 @@ Step = Annotated[
 ]
 RunsFolder = Annotated[
     Path, typer.Option("--runs-dir", help="The folder that holds the run directories.", rich_help_panel=_COMMON)
+]
+ArrayPlace = Annotated[
+    Path | None, typer.Option("--array", help="Where the file that the run was trained on is now.", show_default=False)
 ]
 GridFile = Annotated[Path | None, _file("A PNG sheet of the samples, the first 1,024.")]
 ArrayFile = Annotated[Path | None, _file("The samples as an array: .npz (samples, seed, shape) or .npy.")]
@@ -83,6 +83,7 @@ def sample(
     seed: Seed = 0,
     step: Step = None,
     runs_dir: RunsFolder = Path("runs"),
+    array: ArrayPlace = None,
     data_dir: DataDir = None,
     offline: Offline = False,
     device: Device = "auto",
@@ -116,20 +117,16 @@ def sample(
         columns=columns,
         rows=rows,
     )
-    report = draw(found, request, resolve_device(device), data_root=data_dir, offline=offline)
+    report = draw(found, request, resolve_device(device), data_root=data_dir, offline=offline, array=array)
     report["seconds"] = time.monotonic() - started
     if json_output:
         print_json(report)
     else:
-        _render(report, stderr_console())
+        _render(report)
 
 
-def _render(report: dict[str, Any], console: Console) -> None:
-    console.print(
-        f"{report['num_samples']:,} samples of {report['run']} at step {report['step']:,}, seed {report['seed']}",
-        markup=False,
-        soft_wrap=True,
-    )
+def _render(report: dict[str, Any]) -> None:
+    say(f"{report['num_samples']:,} samples of {report['run']} at step {report['step']:,}, seed {report['seed']}")
     for name, what in (
         ("grid", "sheet"),
         ("out", "array"),
@@ -138,13 +135,12 @@ def _render(report: dict[str, Any], console: Console) -> None:
         ("walk", "walk"),
     ):
         if report[name]:
-            console.print(f"  {what}: {report[name]}", markup=False, soft_wrap=True)
+            say(f"  {what}: {report[name]}")
     nearest = report["nearest_training"]
     if nearest:
-        console.print(
+        say(
             f"  distance to the nearest training image: {nearest['minimum']:.3g} to {nearest['maximum']:.3g}, median "
-            f"{nearest['median']:.3g}; 0 would be a copy",
-            soft_wrap=True,
+            f"{nearest['median']:.3g}; 0 would be a copy"
         )
     for sentence in report["notes"]:
-        console.print(f"  note: {sentence}", markup=False, soft_wrap=True)
+        note(sentence)

@@ -9,6 +9,8 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
+from gantool.cli.terminal import note, say, show, warn
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -19,26 +21,23 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 28
 
 
-def print_result(result: ParzenResult, console: Console) -> None:
+def print_result(result: ParzenResult) -> None:
     """Prints the whole result."""
     subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
     rows = f"{result.test_size:,} rows of {result.dataset}" + (f" ({result.split})" if result.split != "data" else "")
-    console.print(f"Parzen-window log-likelihood of {rows} under {subject}", markup=False, soft_wrap=True)
-    console.print()
-    console.print(_scores(result))
+    say(f"Parzen-window log-likelihood of {rows} under {subject}")
+    say()
+    show(_scores(result))
     for table in _tables(result):
-        console.print()
-        console.print(table)
-    console.print()
+        say()
+        show(table)
+    say()
     for sentence in _reading(result):
-        console.print(sentence, markup=False, soft_wrap=True)
+        say(sentence)
     for sentence in result.notes:
-        console.print(f"Note: {sentence}", markup=False, soft_wrap=True)
+        note(sentence)
     for sentence in result.warnings:
-        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
-    if result.run:
-        where = f"Recorded in {result.run}/evaluations.jsonl; pictures are in {result.run}/samples."
-        console.print(where, markup=False, soft_wrap=True)
+        warn(sentence)
 
 
 def _scores(result: ParzenResult) -> Table:

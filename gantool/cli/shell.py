@@ -1,7 +1,7 @@
 """What every command shares: its common options, where output goes, and how a failure ends.
 
-Human output and progress go to stderr; stdout carries the one JSON object of `--json` and nothing else. An error is one
-sentence and an exit code: 1 failed, 2 bad usage, 130/143 stopped by a signal.
+What was asked for goes to stdout, with `--json` as one object, and all else to stderr (see gantool.cli.terminal). An
+error is one sentence and an exit code: 1 failed, 2 bad usage, 129/130/143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from gantool.cli.stops import EXIT_CODE, SENTENCE, in_command
+from gantool.cli.streams import CLOSED_PIPE, writing
 from gantool.errors import GantoolError, UsageError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 Parameters = ParamSpec("Parameters")
 
@@ -42,18 +42,12 @@ RunsDir = Annotated[
 ]
 
 
-def stderr_console() -> Console:
-    """A rich console on stderr; made when first needed, since importing rich takes time that `--help` does not have."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
 def print_json(payload: dict[str, Any]) -> None:
-    """Writes one JSON object to stdout. NaN and infinities become null: JSON has no word for them."""
-    json.dump(_plain(payload), sys.stdout, allow_nan=False, ensure_ascii=False)
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    """Writes one JSON object to stdout, whole, in ASCII. NaN and infinities become null: JSON has no word for them."""
+    text = json.dumps(_plain(payload), allow_nan=False) + "\n"
+    with writing():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:
@@ -77,11 +71,14 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
     @functools.wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with in_command():
+                command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            _fail("Stopped by the user.", 130, bool(kwargs.get("json_output")))
+            _fail(SENTENCE, EXIT_CODE, bool(kwargs.get("json_output")))
+        except BrokenPipeError as error:  # whoever read the output has what they wanted
+            raise typer.Exit(CLOSED_PIPE) from error
         except Exception as error:  # the outermost boundary: everything becomes a sentence, --debug shows the rest
             if kwargs.get("debug"):
                 raise
@@ -106,7 +103,8 @@ def _exit_code(error: Exception) -> int:
 def _fail(sentence: str, code: int, as_json: bool) -> None:
     if as_json:
         print_json({"error": sentence, "exit_code": code})
-    sys.stderr.write(f"gantool: {sentence}\n")
+    with suppress(OSError):
+        sys.stderr.write(f"gantool: {sentence}\n")
     raise typer.Exit(code)
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gantool.cli.shell import print_json
+from gantool.cli.terminal import say, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import torch
-    from rich.console import Console
 
     from gantool.config import RunConfig
     from gantool.data.dataset import Dataset
     from gantool.training.state import TrainingState
 
 
-def print_summary(
-    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, console: Console, as_json: bool
-) -> None:
+def print_summary(configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, as_json: bool) -> None:
     """Builds the run in memory (the first, of replicas) and prints it; nothing is written."""
     from gantool.training.state import build_state
 
@@ -32,7 +31,7 @@ def print_summary(
         answer = {"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)}
         print_json(answer | ({"seeds": seeds} if len(seeds) > 1 else {}))
         return
-    _print_networks(networks, console)
+    _print_networks(networks)
     training, optimizer = config.training, config.optimizer
     rows = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in ("train", "validation", "test"))
     lines = [
@@ -46,7 +45,21 @@ def print_summary(
     if len(seeds) > 1:
         lines.append(f"replicas       {len(seeds)}, seeds {', '.join(map(str, seeds))}")
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(line)
+
+
+def print_missing(configs: Sequence[RunConfig], missing: Sequence[str], root: Path, as_json: bool) -> None:
+    """Prints what can be said before the data are there."""
+    config = configs[0]
+    if as_json:
+        print_json({"config": config.to_dict(), "to_download": list(missing), "data_root": str(root)})
+        return
+    say(f"data           {config.data.name}, of which {', '.join(missing)} would be downloaded to {root} first")
+    say("               (sizes and steps follow from the data: gantool data fetch brings them)")
+    training = config.training
+    length = f"{training.steps:,} steps" if training.steps else f"{training.epochs:,} epochs"
+    say(f"algorithm      {training.order}, k = {training.k}, {training.objective}, batch {training.batch_size}")
+    say(f"length         {length}")
 
 
 def _layers(config: RunConfig, state: TrainingState, name: str) -> dict[str, Any]:
@@ -69,7 +82,7 @@ def _layers(config: RunConfig, state: TrainingState, name: str) -> dict[str, Any
     return {"layers": layers, "parameters": sum(layer["parameters"] for layer in layers)}
 
 
-def _print_networks(networks: dict[str, Any], console: Console) -> None:
+def _print_networks(networks: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table("network", "layer", "inputs", "units", "pieces", "keep", "parameters", box=None)
@@ -78,4 +91,4 @@ def _print_networks(networks: dict[str, Any], console: Console) -> None:
             sizes = [f"{layer[key]:,}" for key in ("inputs", "units", "pieces")]
             table.add_row(name, layer["kind"], *sizes, f"{layer['keep']:g}", f"{layer['parameters']:,}")
         table.add_row(name, "all", "", "", "", "", f"{network['parameters']:,}")
-    console.print(table)
+    show(table)

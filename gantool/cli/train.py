@@ -16,8 +16,8 @@ from gantool.cli.shell import (
     RunsDir,
     guarded,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import stderr_console
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,14 @@ def train(
             help="Go on with a run: its number, name or path, or `latest`.", show_default=False, rich_help_panel="Run"
         ),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="With --resume: take the run from whoever trains it, as where that machine is gone.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved run and stop.", rich_help_panel="Run")
     ] = False,
@@ -117,22 +125,31 @@ def train(
     from gantool.cli.trainer import Trainer, report
 
     given = {key: value for key, value in locals().items() if key in SHORTCUTS and value is not None}
-    console = stderr_console()
-    trainer = Trainer(console, resolve_device(device), data_dir, offline, tensorboard, dry_run, json_output)
+    trainer = Trainer(
+        stderr_console(),
+        resolve_device(device),
+        data_dir,
+        offline,
+        tensorboard,
+        dry_run,
+        json_output,
+        take_over,
+        array if resume is not None else None,
+    )
     if resume is not None:
-        _refuse_with_resume(given, dataset, array, config, settings)
+        _refuse_with_resume(given, dataset, config, settings)
         outcomes = trainer.resume(resume, runs_dir, steps, epochs, replicas)
     else:
         run_config = _resolve(dataset, array, config, settings or [], given)
         outcomes = trainer.start(run_config, runs_dir, replicas)
     if outcomes:
-        report(outcomes, console, json_output, replicas)
+        report(outcomes, json_output, replicas)
 
 
 def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:
     changed = [f"--{key.replace('_', '-')}" for key in given if key not in ("steps", "epochs")]
     if changed or any(source is not None and source != [] for source in sources):
-        what = changed[0] if changed else "--dataset, --array, --config and --set"
+        what = changed[0] if changed else "--dataset, --config and --set"
         raise UsageError(f"{what} cannot be given with --resume: a run goes on as it began, only its length may grow.")
 
 
@@ -152,6 +169,8 @@ def _resolve(
     if array is not None:
         tree["data"] = {"name": "array", "path": str(array)}
     presets.apply_settings(tree, settings)
+    if path := tree.get("data", {}).get("path"):  # a run is resumed and scored from any folder
+        tree["data"]["path"] = str(Path(path).expanduser().absolute())
     for key, value in given.items():
         presets.set_value(tree, SHORTCUTS[key], value)
     if given.get("k", 1) > 1 and "order" not in given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gantool.cli.shell import print_json
+from gantool.cli.terminal import note, say, tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """The machine's side of a training command. Of a dry run the summary is printed, and nothing comes back."""
+    """The machine's side of a training command. Of a dry run the summary is printed, and nothing comes back.
+
+    `array` is the present place of the file that a run was trained on, where that has moved; `take_over` takes a run
+    from whoever trains it.
+    """
 
     console: Console
     device: Any
@@ -36,6 +42,8 @@ class Trainer:
     tensorboard: bool
     dry_run: bool
     as_json: bool
+    take_over: bool = False
+    array: Path | None = None
 
     def start(self, config: RunConfig, runs_dir: Path, replicas: int | None) -> list[Outcome]:
         """Trains one new run, or as many as there are to be replicas."""
@@ -43,10 +51,10 @@ class Trainer:
         from gantool.training.session import start_runs
 
         configs = [config] if replicas is None else replica_configs(config, replicas)
-        dataset = self._load_data(config)
         if self.dry_run:
-            self._summarise(configs, dataset)
+            self._summarise(configs, None)
             return []
+        dataset = self._load_data(config)
         with _Watch(self.console, self.tensorboard, len(configs)) as watch:
             return start_runs(configs, dataset, self.device, runs_dir, watch)
 
@@ -54,17 +62,22 @@ class Trainer:
         self, reference: str, runs_dir: Path, steps: int | None, epochs: int | None, replicas: int | None
     ) -> list[Outcome]:
         """Goes on with a run; with `replicas`, the number of them, with all that were begun together with it."""
+        from gantool.run_data import moved
         from gantool.runs import find_run
         from gantool.training.session import resume_runs, with_length
 
         run = find_run(reference, runs_dir)
         runs = [run] if replicas is None else self._replicas_of(run, replicas)
-        dataset = self._load_data(run.config)
         if self.dry_run:
-            self._summarise([with_length(each.config, steps, epochs) for each in runs], dataset)
+            self._summarise([with_length(each.config, steps, epochs) for each in runs], run)
             return []
+        dataset = self._load_data(run.config, run)
+        if self.array is not None:
+            runs = [moved(run, self.array) for run in runs]
+        for sentence in (sentence for run in runs for sentence in run.damage(run.metrics)):
+            warn(sentence)
         with _Watch(self.console, self.tensorboard, len(runs)) as watch:
-            return resume_runs(runs, dataset, self.device, watch, steps=steps, epochs=epochs)
+            return resume_runs(runs, dataset, self.device, watch, steps=steps, epochs=epochs, take_over=self.take_over)
 
     def _replicas_of(self, run: Run, count: int) -> list[Run]:
         """The replicas that can go on: one that failed would fail again, and is left out."""
@@ -75,23 +88,34 @@ class Trainer:
             raise UsageError(f"The run {run.path} has {len(runs)} replicas: resume them with --replicas {len(runs)}.")
         sound = [run for run in runs if run.status().state != "failed"]
         for failed in (run for run in runs if run not in sound):
-            self.console.print(f"{failed.path} has failed and is left out.", markup=False, soft_wrap=True)
+            tell(f"{failed.path} has failed and is left out.")
         if not sound:
             raise UsageError(f"All replicas of {run.path} have failed: none can go on.")
         return sound
 
-    def _load_data(self, config: RunConfig) -> Dataset:
+    def _load_data(self, config: RunConfig, run: Run | None = None) -> Dataset:
+        """The data of a new run, or of one that goes on."""
         from gantool.data import load_dataset
+        from gantool.run_data import load_data
 
-        dataset = load_dataset(config.data, root=self.data_dir, offline=self.offline)
+        if run is None:
+            dataset = load_dataset(config.data, root=self.data_dir, offline=self.offline)
+        else:
+            dataset = load_data(run, root=self.data_dir, offline=self.offline, array=self.array)
         for warning in dataset.warnings:
-            self.console.print(f"Warning: {warning}", markup=False, soft_wrap=True, style="yellow")
+            warn(warning)
         return dataset
 
-    def _summarise(self, configs: Sequence[RunConfig], dataset: Dataset) -> None:
-        from gantool.cli.summary import print_summary
+    def _summarise(self, configs: Sequence[RunConfig], run: Run | None) -> None:
+        """Prints what would be done. Files that would be downloaded first are named, and not downloaded."""
+        from gantool.cli.summary import print_missing, print_summary
+        from gantool.data.registry import data_root, find_entry
 
-        print_summary(configs, dataset, self.device, self.console, self.as_json)
+        remote, root = find_entry(configs[0].data.name).remote, data_root(self.data_dir)
+        if remote is not None and (missing := remote.missing(root)):
+            print_missing(configs, missing, root, self.as_json)
+        else:
+            print_summary(configs, self._load_data(configs[0], run), self.device, self.as_json)
 
 
 class _Watch:
@@ -110,9 +134,7 @@ class _Watch:
 
     def __call__(self, run: Run, total_steps: int) -> Observer:
         start = run.latest_step() or 0
-        self.console.print(
-            f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}", markup=False
-        )
+        tell(f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}")
         display = self._display(run, total_steps, start)
         if self.tensorboard:
             from gantool.training.tensorboard import TensorBoardObserver
@@ -133,49 +155,43 @@ class _Watch:
         return self.chorus.voice(run.path.name)
 
 
-def report(outcomes: Sequence[Outcome], console: Console, json_output: bool, replicas: int | None) -> None:
+def report(outcomes: Sequence[Outcome], json_output: bool, replicas: int | None) -> None:
     """Says where everything is. Exits with 128 + a signal's number where one stopped the runs, 1 where one failed."""
     if json_output:
         own = [outcome.to_dict() for outcome in outcomes]
         print_json(own[0] if replicas is None else {"replicas": own})
     for outcome in outcomes:
-        _report_alarms(outcome.run, console)
+        _report_alarms(outcome.run)
+        for sentence in outcome.notes:
+            note(sentence)
     failed = [outcome for outcome in outcomes if outcome.failure]
     for outcome in failed:
-        said = f"{outcome.run.path} failed: {outcome.failure}"
-        console.print(said, markup=False, style="bold red", soft_wrap=True)
+        tell(f"{outcome.run.path} failed: {outcome.failure}", "bold red")
     going = [outcome for outcome in outcomes if not outcome.failure]
     one, signal_number = going[0], going[0].signal_number
-    paths = ", ".join(str(outcome.run.path) for outcome in going)
     option = "" if replicas is None else f" --replicas {replicas}"
+    path = shlex.quote(str(one.run.path))
     if signal_number is not None:
-        lines = [
+        tell(
             f"Stopped at step {one.step:,} of {one.total_steps:,} and saved. "
-            f"Go on with: gantool train --resume {one.run.path}{option}"
-        ]
+            f"Go on with: gantool train --resume {path}{option}"
+        )
     elif option:
-        lines = [
-            f"Done: {one.step:,} steps in each of {paths}, {one.step_impl}.",
-            f"Next: gantool eval parzen {one.run.path} --replicas.",
-        ]
+        tell(f"Done: {one.step:,} steps in each run, {one.step_impl}. Next: gantool eval parzen {path} --replicas.")
     else:
-        lines = [
-            f"Done: {one.step:,} steps in {paths}, {one.step_impl}.",
-            f"Pictures: {one.run.samples}. Next: gantool sample, gantool eval parzen.",
-        ]
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        tell(f"Done: {one.step:,} steps, {one.step_impl}. Pictures: {one.run.samples}.")
+        tell("Next: gantool sample, gantool eval parzen.")
+    for outcome in [] if json_output else going:
+        say(str(outcome.run.path))
     if signal_number is not None or failed:
         raise typer.Exit(1 if signal_number is None else 128 + signal_number)
 
 
-def _report_alarms(run: Run, console: Console) -> None:
+def _report_alarms(run: Run) -> None:
     alarms = run.alarms()
     if alarms:
         first = alarms[0]
-        console.print(
+        tell(
             f"Alarms raised in {run.path}: {len(alarms)}; the first at step {first['step']:,}: {first['sentence']}",
-            markup=False,
-            style="bold red",
-            soft_wrap=True,
+            "bold red",
         )

@@ -18,6 +18,7 @@ from gantool.evaluation.diversity import (
 )
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
+from gantool.run_data import load_data
 from gantool.runs import Run
 from gantool.sampling import generate
 
@@ -32,26 +33,21 @@ def diversity_of_run(
     step: int | None = None,
     progress: Progress = silent,
 ) -> DiversityResult:
-    """A run's generator at `step` (None: its newest checkpoint) beside its own data set; recorded in the run.
+    """A run's generator at `step` (None: its newest checkpoint) beside its own data set.
 
     Raises UsageError where the run has no such checkpoint or its data are missing.
     """
     started = time.monotonic()
     generator = run.load_generator(place.device, step)
-    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    dataset = load_data(run, root=place.data_root, offline=place.offline, array=place.array)
     realm = realm_of_dataset(dataset, split, settings, progress)
-    if dataset.fingerprint() != run.data.fingerprint:
-        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
-        realm = replace(realm, warnings=(*realm.warnings, other))
     samples = generate(generator, run.config.noise, settings.num_samples, seed=settings.seed, device=place.device)
-    result = replace(
+    return replace(
         measure_diversity(samples.cpu(), realm, settings, progress=progress),
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
     )
-    run.append_score(result.to_dict())
-    return result
 
 
 @own_modes()

@@ -33,6 +33,7 @@ from gantool.evaluation.references import random_subset
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
+from gantool.run_data import load_data
 from gantool.runs import Run
 from gantool.sampling import generate
 
@@ -88,29 +89,24 @@ def evaluate_run_features(
     step: int | None = None,
     progress: Progress = silent,
 ) -> FeaturesResult:
-    """Compares a run's samples at `step` (None: its newest checkpoint) with its own data; recorded in the run.
+    """Compares a run's samples at `step` (None: its newest checkpoint) with its own data.
 
     Raises UsageError where the run has no such checkpoint, its data are missing or have no labels for a classifier.
     """
     started = time.monotonic()
     generator = run.load_generator(place.device, step)
-    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    dataset = load_data(run, root=place.data_root, offline=place.offline, array=place.array)
     real = real_of_dataset(dataset, split, settings)
-    if dataset.fingerprint() != run.data.fingerprint:
-        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
-        real = replace(real, warnings=(*real.warnings, other))
     features = choose_features(real, dataset, settings, place.device, progress)
     count = min(settings.num_samples, len(real.scored))
     samples = generate(generator, run.config.noise, count, seed=settings.seed, device=place.device).cpu()
     result = compare(samples, real, features, settings, device=place.device, progress=progress)
-    result = replace(
+    return replace(
         result,
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
     )
-    run.append_score(result.to_dict())
-    return result
 
 
 @own_modes()

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from gantool import plotting
-from gantool.data import Dataset, load_dataset
+from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import check_output, replacing
+from gantool.run_data import load_data
 from gantool.runs import Run
 from gantool.sampling import generate, interpolate, nearest_training
 
@@ -66,7 +67,13 @@ class SampleRequest:
 
 
 def draw(
-    run: Run, request: SampleRequest, device: torch.device, *, data_root: Path | None = None, offline: bool = False
+    run: Run,
+    request: SampleRequest,
+    device: torch.device,
+    *,
+    data_root: Path | None = None,
+    offline: bool = False,
+    array: Path | None = None,
 ) -> dict[str, Any]:
     """Draws from the run's generator, writes what is asked for, each file whole or not at all, and says what it did.
 
@@ -81,7 +88,7 @@ def draw(
     files = request.files() or {"grid": run.samples / f"sample-step-{step:07d}-seed-{request.seed}.png"}
     # Points are drawn over the data's; a neighbour sheet searches the training rows. Nothing else reads the data.
     needs_data = "neighbours" in files or ("grid" in files and _is_plotted(shape))
-    dataset = _own_data(run, data_root, offline) if needs_data else None
+    dataset = load_data(run, root=data_root, offline=offline, array=array) if needs_data else None
     samples = generate(generator, run.config.noise, request.count, seed=request.seed, device=device).cpu()
     if path := files.get("out"):
         _write_array(samples, shape, request.seed, path)
@@ -117,16 +124,6 @@ def draw(
 def _is_plotted(shape: tuple[int, ...]) -> bool:
     """True for numbers and points in the plane: one picture holds any number of them."""
     return shape in ((1,), (2,))
-
-
-def _own_data(run: Run, root: Path | None, offline: bool) -> Dataset:
-    dataset = load_dataset(run.config.data, root=root, offline=offline)
-    if dataset.fingerprint() != run.data.fingerprint:
-        raise UsageError(
-            f"The training rows of {dataset.source} are not those that {run.path.name} was trained on: put those "
-            f"back and ask again."
-        )
-    return dataset
 
 
 def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> torch.Tensor:

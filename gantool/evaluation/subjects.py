@@ -15,20 +15,25 @@ from gantool.evaluation.array_files import ArrayFiles, load_files
 from gantool.evaluation.arrays import Rows, labels_by_name
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
+from gantool.evaluation.recording import record
 from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
 from gantool.evaluation.target import target_of_arrays, target_of_dataset
 from gantool.isolation import own_modes
+from gantool.run_data import load_data
 from gantool.runs import Run
 from gantool.sampling import generate
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the work is done: the device, the data root (None: the default one), and whether downloads are barred."""
+    """Where the work is done: the device, the data root (None: the default one), whether downloads are barred, and the
+    present place of the file that a run was trained on, where that has moved.
+    """
 
     device: torch.device
     data_root: Path | None = None
     offline: bool = False
+    array: Path | None = None
 
 
 @own_modes()
@@ -43,25 +48,20 @@ def evaluate_run(
 ) -> ParzenResult:
     """Scores a run's generator at `step` (None: its newest checkpoint) by its own data set.
 
-    The result is recorded in the run. Raises UsageError where the run has no such checkpoint or its data are missing.
+    Raises UsageError where the run has no such checkpoint or its data are missing.
     """
     started = time.monotonic()
     generator = run.load_generator(place.device, step)
-    dataset = load_dataset(run.config.data, root=place.data_root, offline=place.offline)
+    dataset = load_data(run, root=place.data_root, offline=place.offline, array=place.array)
     target = target_of_dataset(dataset, split, settings.validation_rows, settings.references)
-    if dataset.fingerprint() != run.data.fingerprint:
-        other = f"The training rows of {dataset.name} are not those that {run.path.name} was trained on."
-        target = replace(target, warnings=(*target.warnings, other))
     samples = generate(generator, run.config.noise, settings.num_samples, seed=settings.seed, device=place.device)
     result = evaluate(samples.cpu(), target, settings, device=place.device, progress=progress)
-    result = replace(
+    return replace(
         result,
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
     )
-    run.append_score(result.to_dict())
-    return result
 
 
 def evaluate_runs(
@@ -79,9 +79,11 @@ def evaluate_runs(
     Raises UsageError, before anything is scored, where the runs differ in anything else.
     """
     require_one_configuration(runs, step)
-    results = [evaluate_run(run, settings, place, split=split, step=step, progress=progress) for run in runs]
-    records = [result.to_dict() for result in results]
-    return summarise(records, [run.config.training.seed for run in runs], notes)
+    records, said = [], [*notes]
+    for run in runs:
+        records.append(evaluate_run(run, settings, place, split=split, step=step, progress=progress).to_dict())
+        said += record(run, records[-1])
+    return summarise(records, [run.config.training.seed for run in runs], said)
 
 
 @own_modes()

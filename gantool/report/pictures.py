@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 import torch
 
 from gantool import plotting
-from gantool.data import Dataset, load_dataset
+from gantool.data import Dataset
 from gantool.data.registry import find_entry
-from gantool.errors import GantoolError, UsageError
+from gantool.errors import GantoolError
 from gantool.models import Generator
 from gantool.report.drawing import Picture
 from gantool.report.material import Material, Missing
+from gantool.run_data import load_data
 from gantool.sampling import generate, interpolate, nearest_training
 
 # Drawn on the CPU from one seed: equal checkpoints give equal pictures.
@@ -48,16 +49,13 @@ def draw_pictures(material: Material, data_root: Path | None) -> list[Picture]:
 
 def _dataset(material: Material, part: str, root: Path | None) -> Dataset | None:
     """The run's own data where they are on this machine: a report downloads nothing."""
-    config = material.run.config.data
+    name = material.run.config.data.name
     try:
-        dataset = load_dataset(config, root=root, offline=True)
-        if dataset.fingerprint() != material.run.data.fingerprint:
-            raise UsageError(f"the training rows of {config.name} here are not those that the run was trained on")
+        return load_data(material.run, root=root, offline=True)
     except GantoolError as error:
-        command = f"gantool data fetch {config.name}" if find_entry(config.name).remote else None
+        command = f"gantool data fetch {name}" if find_entry(name).remote else None
         material.missing.append(Missing(part, str(error), command))
         return None
-    return dataset
 
 
 def _samples(material: Material, generator: Generator) -> Picture:

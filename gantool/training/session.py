@@ -20,8 +20,9 @@ from gantool.isolation import own_modes
 from gantool.locks import Holder, acquire
 from gantool.plotting import sheet
 from gantool.replicas import create_replicas
+from gantool.run_data import require_same_rows
 from gantool.run_status import Ending, clear_ending, write_ending
-from gantool.runs import Run, create_run, require_same_rows
+from gantool.runs import Run, create_run
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health

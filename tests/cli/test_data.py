@@ -36,12 +36,11 @@ def test_list_says_what_is_ready_and_what_must_be_fetched(tmp_path: Path) -> Non
     assert sets["array"]["state"] == "needs a path"
 
 
-def test_list_for_people_goes_to_stderr(tmp_path: Path) -> None:
+def test_list_for_people_goes_to_stdout(tmp_path: Path) -> None:
     result = run("list", "--data-dir", tmp_path)
     assert result.exit_code == 0
-    assert result.stdout == ""
-    assert "gantool data fetch mnist" in result.stderr
-    assert all(name in result.stderr for name in DATASETS)
+    assert "gantool data fetch mnist" in result.stdout
+    assert all(name in result.stdout for name in DATASETS)
 
 
 def test_list_finds_real_mnist(mnist_root: Path) -> None:
@@ -71,9 +70,8 @@ def test_info_mnist_counts_the_classes_and_verifies_the_files(mnist_root: Path) 
     assert payload["splits"]["test"]["labels"] == {str(digit): count for digit, count in enumerate(counts)}
     assert [file["checksum"] for file in payload["files"]] == ["verified"] * 4
     shown = run("info", "mnist", "--data-dir", mnist_root)
-    assert shown.stdout == ""
-    assert "50,000" in shown.stderr
-    assert "1×28×28: 784 values" in shown.stderr
+    assert "50,000" in shown.stdout
+    assert "1×28×28: 784 values" in shown.stdout
 
 
 def test_info_names_the_file_that_holds_other_values(mnist_root: Path, tmp_path: Path) -> None:
@@ -103,7 +101,7 @@ def test_info_of_the_users_own_array(tmp_path: Path) -> None:
     assert min(split["minimum"] for split in payload["splits"].values()) == -2
     assert max(split["maximum"] for split in payload["splits"].values()) == 3
     assert payload["splits"]["train"]["labels"] is None
-    assert "no labels" in run("info", "array", "--path", tmp_path / "mine.npy").stderr
+    assert "no labels" in run("info", "array", "--path", tmp_path / "mine.npy").stdout
 
 
 @pytest.mark.parametrize(
@@ -139,7 +137,7 @@ def test_fetch_from_a_folder_then_again(mnist_root: Path, tmp_path: Path) -> Non
     assert payload["folder"] == str(tmp_path / "mnist")
     again = run("fetch", "mnist", "--offline", "--data-dir", tmp_path)
     assert again.exit_code == 0
-    assert "everything was there, every checksum verified" in again.stderr
+    assert "everything was there, every checksum verified" in again.stdout
 
 
 def test_fetch_fails_with_exit_code_1_when_no_mirror_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +151,7 @@ def test_fetch_fails_with_exit_code_1_when_no_mirror_answers(tmp_path: Path, mon
 
 def test_fetch_of_what_needs_no_files(tmp_path: Path) -> None:
     assert answer("fetch", "digits", "--data-dir", tmp_path) == {"name": "digits", "folder": None, "fetched": []}
-    assert "nothing to fetch" in run("fetch", "digits").stderr
+    assert "nothing to fetch" in run("fetch", "digits").stdout
 
 
 @pytest.mark.parametrize("command", ["list", "info", "fetch"])

@@ -81,15 +81,16 @@ def test_an_earlier_checkpoint_is_another_model(digits_run: Run) -> None:
     assert early["log_likelihood"] != answer(*arguments)["log_likelihood"]
 
 
-def test_other_training_rows_than_the_runs_are_said(digits_run: Run) -> None:
+def test_other_rows_than_the_runs_are_refused_before_anything_runs(digits_run: Run) -> None:
     facts = digits_run.path / "dataset.json"
     original = facts.read_text()
     facts.write_text(json.dumps(json.loads(original) | {"fingerprint": "another"}))
     try:
-        payload = answer(*on_run(digits_run, "--num-samples", 50, "--no-references"))
+        result = call(*on_run(digits_run, "--num-samples", 50, "--no-references"))
     finally:
         facts.write_text(original)
-    assert any("are not those that 0001-digits was trained on" in said for said in payload["warnings"])
+    assert result.exit_code == 2
+    assert "was trained on other rows than those of scikit-learn's embedded digits." in result.stderr
 
 
 def test_one_row_has_no_error_and_that_is_said(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_one_row_has_no_error_and_that_is_said(tmp_path: Path) -> None:
     payload = answer(*files)
     assert payload["standard_error"] is payload["refined"]["standard_error"] is None
     assert payload["uncertainties"][0]["interval"] is None
-    said = call(*files).stderr
+    said = call(*files).output
     assert "± is missing, since one row is scored and shows no spread" in said
     assert "rows scored: not covered: one row is scored, and one row shows no spread." in said
 
@@ -108,7 +109,6 @@ def test_one_row_has_no_error_and_that_is_said(tmp_path: Path) -> None:
 def test_people_see_score_curve_references_and_sentences(digits_run: Run) -> None:
     result = call(*on_run(digits_run, "--num-samples", 400))
     assert result.exit_code == 0
-    assert result.stdout == ""
     for words in (
         "real training images",
         "k-means centroids",
@@ -123,7 +123,7 @@ def test_people_see_score_curve_references_and_sentences(digits_run: Run) -> Non
         "Warning: 400 samples are fewer than the protocol's 10,000",
         "evaluations.jsonl",
     ):
-        assert words in result.stderr
+        assert words in result.output
 
 
 def test_arrays_are_scored_with_references(files: dict[str, Path]) -> None:
@@ -152,8 +152,8 @@ def test_two_arrays_suffice_for_everything_but_the_training_rows(files: dict[str
     assert payload["train_gap"] is None
     assert any("--train-data" in said for said in payload["notes"])
     result = call(*options(files, "samples", "data"))
-    assert "chosen by leave-one-out on the samples" in result.stderr
-    assert "nats on 400 samples, left out" in result.stderr
+    assert "chosen by leave-one-out on the samples" in result.output
+    assert "nats on 400 samples, left out" in result.output
 
 
 def test_training_rows_show_the_gap(files: dict[str, Path]) -> None:
@@ -162,14 +162,14 @@ def test_training_rows_show_the_gap(files: dict[str, Path]) -> None:
     assert gap["rows"] == 400
     assert abs(gap["gap"]) < 4 * gap["standard_error"]
     result = call(*arguments, "--no-references")
-    assert "400 training rows score" in result.stderr
+    assert "400 training rows score" in result.output
 
 
 def test_no_refine_leaves_the_refined_row_out(files: dict[str, Path]) -> None:
     arguments = options(files, "samples", "data", "validation")
-    assert "these samples, σ refined" in call(*arguments).stderr
+    assert "these samples, σ refined" in call(*arguments).output
     assert answer(*arguments, "--no-refine")["refined"] is None
-    assert "σ refined" not in call(*arguments, "--no-refine").stderr
+    assert "σ refined" not in call(*arguments, "--no-refine").output
 
 
 def test_labels_give_class_scores(files: dict[str, Path], tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_labels_give_class_scores(files: dict[str, Path], tmp_path: Path) -> Non
     # Half of the samples share each row's density, and the other half lay elsewhere: log 2 more.
     assert conditional["log_likelihood"] == pytest.approx(payload["log_likelihood"] + np.log(2), abs=0.2)
     result = call(*names, "--no-references")
-    assert "nats by its own samples" in result.stderr
-    assert "By the samples of its own class each row scores" in result.stderr
+    assert "nats by its own samples" in result.output
+    assert "By the samples of its own class each row scores" in result.output
 
 
 def test_the_test_rows_never_move_sigma(files: dict[str, Path], tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_given_sigma_is_named_and_an_absurd_one_shouted(files: dict[str, Path]
     assert (payload["sigma"], payload["sigma_source"]) == (0.0005, "given")
     assert payload["warnings"][0].startswith("SIGMA LOOKS WRONG")
     result = call(*arguments)
-    assert "given, not searched" in result.stderr
+    assert "given, not searched" in result.output
     assert "Warning: SIGMA LOOKS WRONG" in result.stderr
 
 

@@ -75,7 +75,7 @@ def test_the_folders_seeds_are_found(seeded: Seeded, tmp_path: Path) -> None:
     seeded(2, batch_size=50)
     payload = answer(tmp_path, 1, "--seeds")
     assert [Path(record["run"]).name for record in payload["runs"]] == ["0002-digits", "0001-digits"]
-    shown = call(tmp_path, 1, "--seeds").stderr
+    shown = call(tmp_path, 1, "--seeds").output
     for words in ("at 2 training seeds", "across rows", "across seeds", "± across seeds is std/√2"):
         assert words in shown
 
@@ -85,7 +85,7 @@ def test_one_seed_has_no_spread(seeded: Seeded, tmp_path: Path) -> None:
     payload = answer(tmp_path, "--seeds")
     assert (payload["num_runs"], payload["standard_error_across_seeds"]) == (1, None)
     assert payload["mean"] == payload["runs"][0]["log_likelihood"]
-    assert "One seed has no spread" in call(tmp_path, "--seeds").stderr
+    assert "One seed has no spread" in call(tmp_path, "--seeds").output
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_what_is_refused(arguments: tuple[str, ...], sentence: str, folder: Path
 
 def test_a_dry_run_names_the_seeds(tmp_path: Path) -> None:
     result = call(*TRAIN, tmp_path / "runs", "--replicas", 4, "--dry-run")
-    assert "replicas       4, seeds 5, 6, 7, 8" in result.stderr
+    assert "replicas       4, seeds 5, 6, 7, 8" in result.stdout
     assert not (tmp_path / "runs").exists()
 
 

@@ -20,8 +20,7 @@ def test_the_newest_run_goes_to_report_html(digits_run: Run, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     result = call(digits_run)
     assert result.exit_code == 0
-    assert result.stdout == ""
-    assert "A report on 1 run: report.html" in result.stderr
+    assert "A report on 1 run: report.html" in result.stdout
     assert f"gantool eval parzen {digits_run.path}" in result.stderr.replace("\n", "")
     assert "0001-digits" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

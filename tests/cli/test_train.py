@@ -143,7 +143,7 @@ def test_doctor_has_a_remedy_for_each_lack() -> None:
 def test_gantool_alone_says_what_to_type_first() -> None:
     finished = gantool()
     assert finished.returncode == 0
-    assert "gantool train" in finished.stderr
+    assert "gantool train" in finished.stdout
 
 
 def test_a_typo_is_answered_with_the_nearest_option() -> None:

@@ -180,7 +180,7 @@ def test_other_rows_than_those_of_training_are_no_neighbours(full_run: Run, out:
     moved = replace(full_run, data=replace(full_run.data, fingerprint="0" * 64))
     document, answer = read([moved], out)
     (part,) = answer["runs"][0]["missing"]
-    assert "not those that the run was trained on" in part["reason"]
+    assert "was trained on other rows than those of" in part["reason"]
     assert "Interpolations" in document.text
 
 

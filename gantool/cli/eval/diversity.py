@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.eval.sources import (
+    ArrayPlace,
     DataFile,
     DatasetName,
     RunName,
@@ -19,6 +20,7 @@ from gantool.cli.eval.sources import (
     Step,
     TrainFile,
     check_source,
+    keep,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -29,11 +31,10 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import note, say, show, stderr_console, warn
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from gantool.evaluation.diversity import DiversityResult
@@ -55,6 +56,7 @@ def diversity(
     runs_dir: RunsFolder = Path("runs"),
     step: Step = None,
     split: SplitName = "test",
+    array: ArrayPlace = None,
     samples: SamplesFile = None,
     data: DataFile = None,
     train_data: TrainFile = None,
@@ -82,7 +84,7 @@ def diversity(
     """
     check_source(
         samples,
-        {"RUN": run, "--step": step},
+        {"RUN": run, "--step": step, "--array": array},
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
     from gantool.cli.scores import shown_progress
@@ -93,7 +95,7 @@ def diversity(
     from gantool.runs import find_run
 
     settings = DiversitySettings(num_samples, seed, classes)
-    place = Place(resolve_device(device), data_dir, offline)
+    place = Place(resolve_device(device), data_dir, offline, array)
     console = stderr_console()
     found = None if samples else find_run(run, runs_dir)
     with shown_progress(console) as progress:
@@ -106,27 +108,26 @@ def diversity(
     if json_output:
         print_json(result.to_dict())
     else:
-        print_diversity(result, console)
+        print_diversity(result)
+    if found is not None:
+        keep(found, result.to_dict())
 
 
-def print_diversity(result: DiversityResult, console: Console) -> None:
+def print_diversity(result: DiversityResult) -> None:
     """Prints the verdict, the alarms, and the measures beside what real rows give."""
-
-    def say(sentence: str, style: str | None = None) -> None:
-        console.print(sentence, markup=False, soft_wrap=True, style=style)
 
     of = f" of {result.run} at step {result.step:,}" if result.run and result.step is not None else ""
     held_out = "" if result.split == "data" else f" ({result.split} rows held out)"
     say(f"Diversity of {result.num_samples:,} samples{of} beside {result.dataset}{held_out}")
-    console.print()
+    say()
     say(result.verdict, "bold")
-    for alarm in result.alarms:
-        say(f"Alarm: {alarm.sentence}", "bold red")
+    for raised in result.alarms:
+        say(f"Alarm: {raised.sentence}", "bold red")
     if result.alarms and result.differences:
         say(f"Besides, the samples are told from the data: {', and '.join(result.differences)}.")
-    console.print()
-    console.print(_table(result))
-    console.print()
+    say()
+    show(_table(result))
+    say()
     if result.modes is not None:
         say(f"Modes are {result.modes_by}; {result.modes.definition}.")
     near = (
@@ -139,12 +140,10 @@ def print_diversity(result: DiversityResult, console: Console) -> None:
         "equally likely ones would have as many near pairs."
     )
     for sentence in result.notes:
-        say(f"Note: {sentence}")
+        note(sentence)
     for sentence in result.warnings:
-        say(f"Warning: {sentence}", "yellow")
+        warn(sentence)
     say(f"Computed in {result.seconds:.1f} s.")
-    if result.run:
-        say(f"Recorded in {result.run}/evaluations.jsonl.")
 
 
 def _table(result: DiversityResult) -> Table:

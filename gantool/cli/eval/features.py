@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.eval.sources import (
+    ArrayPlace,
     DataFile,
     DatasetName,
     RunName,
@@ -19,6 +20,7 @@ from gantool.cli.eval.sources import (
     Step,
     TrainFile,
     check_source,
+    keep,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -29,19 +31,14 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import note, say, show, stderr_console, warn
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-    from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.density import Progress
     from gantool.evaluation.feature_distances import FeatureDistances
-    from gantool.evaluation.feature_sources import FeatureSettings
     from gantool.evaluation.features import FeaturesResult
-    from gantool.evaluation.subjects import Place
 
 # Rows, not columns: a number of any size then fits into a terminal of any width.
 _MEASURES = ("Fréchet distance", "kernel distance", "±", "precision", "recall", "density", "coverage", "N")
@@ -72,6 +69,7 @@ def features(
     runs_dir: RunsFolder = Path("runs"),
     step: Step = None,
     split: SplitName = "test",
+    array: ArrayPlace = None,
     samples: SamplesFile = None,
     data: DataFile = None,
     train_data: TrainFile = None,
@@ -104,64 +102,53 @@ def features(
     """
     check_source(
         samples,
-        {"RUN": run, "--step": step},
+        {"RUN": run, "--step": step, "--array": array},
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
+    from gantool.cli.scores import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.feature_sources import FeatureSettings
+    from gantool.evaluation.features import evaluate_array_features, evaluate_run_features
     from gantool.evaluation.subjects import Place
+    from gantool.runs import find_run
 
     settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
-    place = Place(resolve_device(device), data_dir, offline)
+    place = Place(resolve_device(device), data_dir, offline, array)
     files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
-    result = _evaluate(files, run, runs_dir, step, split, settings, place)
+    found = None if files else find_run(run, runs_dir)
+    with shown_progress(stderr_console()) as progress:
+        if found is None:
+            assert files is not None  # there is a run, or there are files
+            result = evaluate_array_features(files, settings, place, split=split, progress=progress)
+        else:
+            result = evaluate_run_features(found, settings, place, split=split, step=step, progress=progress)
     if json_output:
         print_json(result.to_dict())
     else:
-        _print(result, stderr_console())
+        _print(result)
+    if found is not None:
+        keep(found, result.to_dict())
 
 
-def _evaluate(
-    files: ArrayFiles | None,
-    run: str | None,
-    runs_dir: Path,
-    step: int | None,
-    split: str,
-    settings: FeatureSettings,
-    place: Place,
-) -> FeaturesResult:
-    from gantool.cli.scores import shown_progress
-    from gantool.evaluation.features import evaluate_array_features, evaluate_run_features
-    from gantool.runs import find_run
-
-    progress: Progress
-    with shown_progress(stderr_console()) as progress:
-        if files:
-            return evaluate_array_features(files, settings, place, split=split, progress=progress)
-        found = find_run(run, runs_dir)
-        return evaluate_run_features(found, settings, place, split=split, step=step, progress=progress)
-
-
-def _print(result: FeaturesResult, console: Console) -> None:
+def _print(result: FeaturesResult) -> None:
     subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
     rows = f"{result.dataset}" + (f" ({result.split})" if result.split != "data" else "")
-    console.print(f"Feature distances of {subject} from real rows of {rows}", markup=False, soft_wrap=True)
-    console.print(f"Features: {result.about}.", markup=False, soft_wrap=True)
-    console.print()
-    console.print(_table(result))
-    console.print()
+    say(f"Feature distances of {subject} from real rows of {rows}")
+    say(f"Features: {result.about}.")
+    say()
+    show(_table(result))
+    say()
     sentences = [
         *_explanation(result),
         result.caveat,
         f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}.",
-        *(f"Note: {sentence}" for sentence in result.notes),
     ]
     for sentence in sentences:
-        console.print(sentence, markup=False, soft_wrap=True)
+        say(sentence)
+    for sentence in result.notes:
+        note(sentence)
     for sentence in result.warnings:
-        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
-    if result.run:
-        console.print(f"Recorded in {result.run}/evaluations.jsonl.", markup=False, soft_wrap=True)
+        warn(sentence)
 
 
 def _explanation(result: FeaturesResult) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 
 from gantool.cli.eval.seeds import AcrossSeeds, RunNames, WithReplicas
 from gantool.cli.eval.sources import (
+    ArrayPlace,
     DataFile,
     DatasetName,
     ImplName,
@@ -21,6 +22,7 @@ from gantool.cli.eval.sources import (
     TrainFile,
     ValidationFile,
     check_source,
+    keep,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -31,14 +33,12 @@ from gantool.cli.shell import (
     guarded,
     print_json,
     resolve_device,
-    stderr_console,
 )
+from gantool.cli.terminal import stderr_console
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.density import Progress
-    from gantool.evaluation.parzen import ParzenResult, ParzenSettings
+    from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.subjects import Place
 
 _SIGMA = "Sigma"
@@ -96,6 +96,7 @@ def parzen(
     seeds: AcrossSeeds = False,
     replicas: WithReplicas = False,
     split: SplitName = "test",
+    array: ArrayPlace = None,
     samples: SamplesFile = None,
     data: DataFile = None,
     validation: ValidationFile = None,
@@ -137,7 +138,13 @@ def parzen(
         raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
     check_source(
         samples,
-        {"RUN": runs or None, "--step": step, "--seeds": seeds or None, "--replicas": replicas or None},
+        {
+            "RUN": runs or None,
+            "--step": step,
+            "--seeds": seeds or None,
+            "--replicas": replicas or None,
+            "--array": array,
+        },
         {
             "--data": data,
             "--validation": validation,
@@ -146,10 +153,12 @@ def parzen(
             "--scale": scale,
         },
     )
+    from gantool.cli.scores import print_result, shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.density import PAPER_GRID, geometric_grid
     from gantool.evaluation.parzen import ParzenSettings
-    from gantool.evaluation.subjects import Place
+    from gantool.evaluation.subjects import Place, evaluate_arrays, evaluate_run
+    from gantool.runs import find_run
 
     settings = ParzenSettings(
         num_samples=num_samples,
@@ -161,18 +170,24 @@ def parzen(
         references=references,
         refine=refine,
     )
-    place = Place(resolve_device(device), data_dir, offline)
+    place = Place(resolve_device(device), data_dir, offline, array)
     files = ArrayFiles(samples, data, validation, train_data, dataset, scale) if samples else None
     if seeds or replicas or len(runs or ()) > 1:
         _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return
-    result = _evaluate(files, runs[0] if runs else None, runs_dir, step, split, settings, place)
+    found = None if files else find_run(runs[0] if runs else None, runs_dir)
+    with shown_progress(stderr_console()) as progress:
+        if found is None:
+            assert files is not None  # there is a run, or there are files
+            result = evaluate_arrays(files, settings, place, split=split, progress=progress)
+        else:
+            result = evaluate_run(found, settings, place, split=split, step=step, progress=progress)
     if json_output:
         print_json(result.to_dict())
     else:
-        from gantool.cli.scores import print_result
-
-        print_result(result, stderr_console())
+        print_result(result)
+    if found is not None:
+        keep(found, result.to_dict())
 
 
 def _across_seeds(
@@ -189,32 +204,9 @@ def _across_seeds(
     from gantool.cli.eval.seeds import print_seeds, score_seeds
     from gantool.cli.scores import shown_progress
 
-    console = stderr_console()
-    with shown_progress(console) as progress:
+    with shown_progress(stderr_console()) as progress:
         found = score_seeds(names, across, replicas, runs_dir, step, split, settings, place, progress)
     if json_output:
         print_json(found.to_dict())
     else:
-        print_seeds(found, console)
-
-
-def _evaluate(
-    files: ArrayFiles | None,
-    run: str | None,
-    runs_dir: Path,
-    step: int | None,
-    split: str,
-    settings: ParzenSettings,
-    place: Place,
-) -> ParzenResult:
-    from gantool.cli.scores import shown_progress
-    from gantool.evaluation.subjects import evaluate_arrays, evaluate_run
-    from gantool.runs import find_run
-
-    found = None if files else find_run(run, runs_dir)
-    progress: Progress
-    with shown_progress(stderr_console()) as progress:
-        if files:
-            return evaluate_arrays(files, settings, place, split=split, progress=progress)
-        assert found is not None
-        return evaluate_run(found, settings, place, split=split, step=step, progress=progress)
+        print_seeds(found)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.eval.sources import RUN_PANEL
+from gantool.cli.terminal import note, say, show, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gantool.evaluation.density import Progress
     from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.seeds import SeedScores
@@ -76,14 +75,14 @@ def score_seeds(
     return evaluate_runs(runs, settings, place, split=split, step=step, notes=notes, progress=progress)
 
 
-def print_seeds(found: SeedScores, console: Console) -> None:
+def print_seeds(found: SeedScores) -> None:
     """Prints a line a run, the mean with its own ±, and what must be said beside them."""
     from rich.table import Table
 
     first = found.records[0]
     title = f"Parzen-window log-likelihood of {first['test_size']:,} rows of {first['dataset']} ({first['split']})"
-    console.print(f"{title} at {len(found.records)} training seeds", markup=False, soft_wrap=True)
-    console.print()
+    say(f"{title} at {len(found.records)} training seeds")
+    say()
     table = Table(box=None)
     table.add_column("run")
     for name in ("seed", "step", "nats", "±", "σ", "N"):
@@ -98,13 +97,11 @@ def print_seeds(found: SeedScores, console: Console) -> None:
     table.add_row(
         "mean", "", "", f"{found.mean:,.1f}", _error(spread), "", f"{first['num_samples']:,}", across, style="bold"
     )
-    console.print(table)
-    console.print()
+    show(table)
     for sentence in found.notes:
-        console.print(f"Note: {sentence}", markup=False, soft_wrap=True)
+        note(sentence)
     for sentence in dict.fromkeys(said for record in found.records for said in record["warnings"]):
-        console.print(f"Warning: {sentence}", markup=False, soft_wrap=True, style="yellow")
-    console.print("Each score is recorded in its run's evaluations.jsonl.", markup=False, soft_wrap=True)
+        warn(sentence)
 
 
 def _error(value: float | None) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantool.cli.terminal import tell, warn
 from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.runs import Run
 
 RUN_PANEL, ARRAYS_PANEL = "Score a run", "Score arrays"
 
@@ -58,6 +62,28 @@ Scale = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Draws the samples and random subsets.", rich_help_panel="Common")]
 ImplName = Annotated[str, typer.Option(help="auto, native or reference.", rich_help_panel="Common")]
+
+
+ArrayPlace = Annotated[
+    Path | None,
+    typer.Option(
+        "--array",
+        help="Where the file that the run was trained on is now, if it has moved.",
+        show_default=False,
+        rich_help_panel=RUN_PANEL,
+    ),
+]
+
+
+def keep(run: Run, result: dict[str, Any]) -> None:
+    """Records a result that was printed, and says where, or why it could not."""
+    from gantool.evaluation.recording import record
+
+    failures = record(run, result)
+    for sentence in failures:
+        warn(sentence)
+    if not failures:
+        tell(f"Recorded in {run.evaluations}.")
 
 
 def check_source(samples: Path | None, of_run: dict[str, object], of_arrays: dict[str, object]) -> None:

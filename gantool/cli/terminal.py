@@ -1,0 +1,76 @@
+"""Where words go: what was asked for to stdout; progress, notes, warnings and errors to stderr.
+
+Rich is imported where something is printed: `--help` has no time for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from gantool.cli.streams import writing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# A table that goes into a file or a pipe is for a program, and is never folded.
+_WIDE = 1_000
+
+
+def stdout_console() -> Console:
+    """What was asked for: tables, scores, lists, paths."""
+    return _console(sys.stdout)
+
+
+def stderr_console() -> Console:
+    """All that goes on beside it."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process."""
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    wide = not stream.isatty() and "COLUMNS" not in os.environ
+    return Plain(file=stream, highlight=False, width=_WIDE if wide else None)
+
+
+def say(sentence: str = "", style: str | None = None) -> None:
+    """A line of what was asked for."""
+    with writing():
+        stdout_console().print(sentence, markup=False, soft_wrap=True, style=style)
+
+
+def show(table: Table) -> None:
+    """A table of what was asked for."""
+    with writing():
+        stdout_console().print(table)
+
+
+def tell(sentence: str, style: str | None = None) -> None:
+    """A line about what is going on. Where nobody can be told, work goes on."""
+    with suppress(OSError):
+        stderr_console().print(sentence, markup=False, soft_wrap=True, style=style)
+
+
+def note(sentence: str) -> None:
+    """What a reader of the result should know."""
+    tell(f"Note: {sentence}")
+
+
+def warn(sentence: str) -> None:
+    """What a reader of the result must know."""
+    tell(f"Warning: {sentence}", "yellow")
+
+
+def alarm(sentence: str) -> None:
+    """What has gone wrong."""
+    tell(f"Alarm: {sentence}", "bold red")
