@@ -46,7 +46,7 @@ def _require_number(value: object, name: str, expected: str, low: float, high: f
 class DataConfig:
     """Which images, and which part of them trains.
 
-    `name` is a registered data set, or `array` for the user's own file at `path` (.npy or .npz), whose bytes are
+    `name` is a registered data set, or `array` for the user's own file or folder at `path`, whose bytes are
     divided by `scale` (auto: 255).
     """
 
@@ -57,7 +57,12 @@ class DataConfig:
     def __post_init__(self) -> None:
         _require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
         _require(self.path is None or self.name == "array", "data.path", "unset unless data.name = array", self.path)
-        _require(self.name != "array" or bool(self.path), "data.path", "the path of a .npy or .npz file", self.path)
+        _require(
+            self.name != "array" or bool(self.path),
+            "data.path",
+            "the path of an array file, or of a folder of images",
+            self.path,
+        )
         if self.scale != "auto":
             _require(self.name == "array", "data.scale", "auto unless data.name = array", self.scale)
             _require_number(self.scale, "data.scale", "auto, or a number above 0, what bytes are divided by", 1e-6)

@@ -46,11 +46,30 @@ def read_tree(text: str, source: str) -> Tree:
 def read_config_file(path: Path) -> Tree:
     """Reads the user's TOML file into nested dictionaries."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark before the text
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"The configuration file {path} cannot be read: {reason}.") from error
     return read_tree(text, str(path))
+
+
+def is_whole(tree: Tree) -> bool:
+    """Whether a tree says all that a run must say, as `gantool config show` prints it, and needs no preset below it."""
+    return all(name in tree for name in _required(RunConfig))
+
+
+def preset_of(tree: Tree) -> str:
+    """The preset that a file's changes are laid over: the one that is called as its data set, else the digits."""
+    data = tree.get("data")
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if name in preset_names() else "digits"
+
+
+def make_paths_absolute(tree: Tree) -> None:
+    """A run is resumed and scored from any folder: the place of its data must not depend on where it was started."""
+    data = tree.get("data")
+    if isinstance(data, dict) and isinstance(path := data.get("path"), str) and path:
+        data["path"] = str(Path(path).expanduser().absolute())
 
 
 def merge(tree: Tree, over: Tree) -> None:
@@ -114,11 +133,15 @@ def _build(kind: type[Section], tree: Any, prefix: str) -> Section:
         if key not in names:
             raise UsageError(f"Unknown configuration key {prefix}{key}{_nearest(key, names)}.")
     values = {key: _convert(hints[key], value, f"{prefix}{key}") for key, value in tree.items()}
-    required = [f.name for f in fields(kind) if f.default is f.default_factory]  # type: ignore[arg-type]
-    for name in required:
+    for name in _required(kind):
         if name not in values:
             raise UsageError(f"The configuration lacks {prefix}{name}.")
     return kind(**values)
+
+
+def _required(kind: type[Any]) -> list[str]:
+    """The fields of a dataclass that have no default."""
+    return [each.name for each in fields(kind) if each.default is each.default_factory]
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:

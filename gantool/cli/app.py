@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import gantool
 from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, train
@@ -22,8 +24,23 @@ FIRST_STEPS = """\
 Every command: gantool --help. One command: gantool train --help.
 """
 
+
+class _Commands(TyperGroup):
+    """The root: nothing that was typed is empty."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuses what a shell makes of a variable without a value: the present folder would be read for it."""
+        for index, argument in enumerate(args):
+            if argument == "" or re.fullmatch(r"--[\w-]+=", argument):
+                name = argument.rstrip("=") or (args[index - 1] if index else "the first argument")
+                sys.stderr.write(f"gantool: {name} is empty: give it a value, or leave it out.\n")
+                raise typer.Exit(2)
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="gantool",
+    cls=_Commands,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,7 +77,7 @@ def root(
     if context.invoked_subcommand is None:
         from gantool.cli.terminal import stdout_console
 
-        stdout_console().print(FIRST_STEPS, end="")
+        stdout_console().print(FIRST_STEPS, end="", markup=True)
 
 
 def run() -> None:

@@ -59,7 +59,8 @@ def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
 def info(
     name: Name,
     path: Annotated[
-        Path | None, typer.Option(help="Your .npy or .npz file, for the data set `array`.", rich_help_panel="Data")
+        Path | None,
+        typer.Option(help="Your file or folder of images, for the data set `array`.", rich_help_panel="Data"),
     ] = None,
     data_dir: DataDir = None,
     json_output: JsonFlag = False,
@@ -194,7 +195,7 @@ def fetch(
     remote, root = find_entry(name).remote, data_root(data_dir)
     fetched: list[str] = []
     if remote is not None and source is not None:
-        fetched = copy_from(remote, source.expanduser(), root)
+        fetched = copy_from(remote, source, root)
     elif remote is not None:
         fetched = download(remote, root, mirrors=mirror, offline=offline)
     folder = remote.folder(root) if remote else None

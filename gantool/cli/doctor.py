@@ -8,7 +8,7 @@ from pathlib import Path
 from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json
 from gantool.cli.terminal import show
 
-MARKS = {"good": "[green]yes[/green]", "optional": "[yellow]–[/yellow]", "lacking": "[red]no[/red]"}
+MARKS = {"good": ("yes", "green"), "optional": ("–", "yellow"), "lacking": ("no", "red")}
 
 
 @guarded
@@ -22,8 +22,8 @@ def doctor(
 
     Example: gantool doctor
     """
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from gantool.doctor import examine
 
@@ -33,6 +33,6 @@ def doctor(
         return
     table = Table("", "topic", "name", "what there is", "what to do", box=None)
     for finding in findings:
-        detail, remedy = escape(finding.detail), escape(finding.remedy)
-        table.add_row(MARKS[finding.state], finding.topic, finding.name, detail, remedy)
+        mark = Text(*MARKS[finding.state])
+        table.add_row(mark, finding.topic, finding.name, finding.detail, finding.remedy)
     show(table)

@@ -19,6 +19,7 @@ import typer
 
 from gantool.cli.stops import EXIT_CODE, SENTENCE, in_command
 from gantool.cli.streams import CLOSED_PIPE, writing
+from gantool.cli.terminal import harmless
 from gantool.errors import GantoolError, UsageError
 
 Parameters = ParamSpec("Parameters")
@@ -66,12 +67,16 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Wraps a command so that every failure ends in one sentence on stderr and the documented exit code.
 
     The command takes `json_output` and `debug`. With `--json` the sentence is also the object on stdout, under `error`.
+    A path that begins with ~ is one of the user's own, however it was typed: shells expand `--out ~/runs` alone.
     """
 
     @functools.wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
             with in_command():
+                for name, value in kwargs.items():
+                    if isinstance(value, Path):
+                        kwargs[name] = value.expanduser()
                 command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
@@ -104,7 +109,7 @@ def _fail(sentence: str, code: int, as_json: bool) -> None:
     if as_json:
         print_json({"error": sentence, "exit_code": code})
     with suppress(OSError):
-        sys.stderr.write(f"gantool: {sentence}\n")
+        sys.stderr.write(f"gantool: {harmless(sentence)}\n")
     raise typer.Exit(code)
 
 

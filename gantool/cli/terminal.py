@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gantool.cli.streams import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+# All but tab and newline, and what turns the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 # A table that goes into a file or a pipe is for a program, and is never folded.
 _WIDE = 1_000
@@ -35,18 +40,27 @@ def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Every sentence and every cell comes through here, whoever wrote it."""
+            return super().render_str(harmless(text), **options)
+
         def on_broken_pipe(self) -> None:
             """Rich would end the process."""
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     wide = not stream.isatty() and "COLUMNS" not in os.environ
-    return Plain(file=stream, highlight=False, width=_WIDE if wide else None)
+    return Plain(file=stream, highlight=False, markup=False, width=_WIDE if wide else None)
+
+
+def harmless(text: str) -> str:
+    """The text with its control characters as escapes: a record or a server may hold what steers a terminal."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def say(sentence: str = "", style: str | None = None) -> None:
     """A line of what was asked for."""
     with writing():
-        stdout_console().print(sentence, markup=False, soft_wrap=True, style=style)
+        stdout_console().print(sentence, soft_wrap=True, style=style)
 
 
 def show(table: Table) -> None:
@@ -58,7 +72,7 @@ def show(table: Table) -> None:
 def tell(sentence: str, style: str | None = None) -> None:
     """A line about what is going on. Where nobody can be told, work goes on."""
     with suppress(OSError):
-        stderr_console().print(sentence, markup=False, soft_wrap=True, style=style)
+        stderr_console().print(sentence, soft_wrap=True, style=style)
 
 
 def note(sentence: str) -> None:

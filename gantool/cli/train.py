@@ -54,10 +54,13 @@ def train(
     ] = None,
     array: Annotated[
         Path | None,
-        _configuration("--array", "Train on your own .npy or .npz file instead of the preset's data."),
+        _configuration(
+            "--array",
+            "Train on your own file or folder of images instead; with --resume, its new place.",
+        ),
     ] = None,
     config: Annotated[
-        Path | None, _configuration("--config", "A TOML file, as `gantool config show` prints, over the preset.")
+        Path | None, _configuration("--config", "A TOML file of what differs from the preset, or a whole one.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -159,22 +162,21 @@ def _resolve(
     """Preset, file, --set items and the command's own options, each over the one before."""
     from gantool import presets
 
-    if config is not None and dataset is None:
-        tree = presets.read_config_file(config)
+    over = presets.read_config_file(config) if config is not None else {}
+    if dataset is None and presets.is_whole(over):
+        tree = over
     else:
-        name = dataset or "digits"
+        name = dataset or presets.preset_of(over)
         tree = presets.read_tree(presets.preset_text(name), f"the preset {name}")
-        if config is not None:
-            presets.merge(tree, presets.read_config_file(config))
+        presets.merge(tree, over)
     if array is not None:
         tree["data"] = {"name": "array", "path": str(array)}
     presets.apply_settings(tree, settings)
-    if path := tree.get("data", {}).get("path"):  # a run is resumed and scored from any folder
-        tree["data"]["path"] = str(Path(path).expanduser().absolute())
+    presets.make_paths_absolute(tree)
     for key, value in given.items():
         presets.set_value(tree, SHORTCUTS[key], value)
     if given.get("k", 1) > 1 and "order" not in given:
         presets.set_value(tree, "training.order", "alternating")  # the one order that has k steps
     if "epochs" in given and "steps" not in given:
-        tree["training"].pop("steps", None)
+        tree.get("training", {}).pop("steps", None)
     return presets.build_config(tree)

@@ -1,4 +1,4 @@
-"""The user's own data: a NumPy .npy or .npz file.
+"""The user's own data: a NumPy .npy or .npz file, a .safetensors file of the same arrays, or a folder of images.
 
 | an array of shape | is read as |
 |---|---|
@@ -12,7 +12,8 @@ and must be finite.
 
 An .npz file holds `train`, `validation` and `test`, with `train_labels`, `validation_labels` and `test_labels` or
 without; or one array, called `x`, `data` or anything else, with `labels` or without. Such a single array is dealt out
-80 / 10 / 10 in the order of `fixed_permutation`, the training rows first and the test rows last.
+80 / 10 / 10 in the order of `fixed_permutation`, the training rows first and the test rows last. So are the images of a
+folder, whose subfolders are labels: see :mod:`gantool.data.images`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import numpy as np
 import torch
 
 from gantool.data.dataset import Dataset, Split, fixed_permutation
+from gantool.data.images import read_image_folder
 from gantool.data.npy import Array, read_arrays
+from gantool.data.tensors import read_tensors
 from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
 
@@ -34,13 +37,13 @@ _SHAPES = "[N, D], [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1 or 3"
 
 
 def load_array(path: Path, scale: float | None = None) -> Dataset:
-    """Reads the user's .npy or .npz file → its three splits. Bytes are divided by `scale` (None: 255).
+    """Reads the user's file or folder → its three splits. Bytes are divided by `scale` (None: 255).
 
     Raises UsageError naming the file and the array: missing, damaged or cut short; of objects, of another type or
     shape, empty, not finite, or of too few rows; splits that differ in shape or type; labels that do not fit; a scale
     for floats.
     """
-    arrays = read_arrays(path)
+    arrays = _arrays_of(path)
     splits, shape = _named_splits(path, arrays) if "train" in arrays else _dealt_splits(path, arrays)
     stored = splits["train"].stored
     if scale is not None and stored.dtype != torch.uint8:
@@ -55,6 +58,13 @@ def load_array(path: Path, scale: float | None = None) -> Dataset:
         source=str(path),
         warnings=odd_bytes(stored, scale, str(path), "--set data.scale="),
     )
+
+
+def _arrays_of(path: Path) -> dict[str, Array]:
+    if path.is_dir():
+        folder = read_image_folder(path)
+        return {"": folder.pixels} | ({} if folder.labels is None else {"labels": folder.labels})
+    return read_tensors(path) if path.suffix == ".safetensors" else read_arrays(path)
 
 
 def rows_of(array: Array, where: str, *, exact: bool = False) -> tuple[torch.Tensor, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 `folder/*.png` are images without labels. In `folder/<class>/*.png` each subfolder is a class. Where all of their names
 are whole numbers, those are the labels; else the sorted names are the classes 0, 1, … A picture that a camera took on
-its side (an EXIF orientation) is read upright.
+its side (an EXIF orientation) is read upright. A palette of greys is grey, unless another image of the folder is RGB.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -26,6 +27,8 @@ _MOST_PIXELS = 4096 * 4096
 _BYTES_A_VALUE = 5
 # A PNG file tells its bit depth in byte 24. Pillow cuts 16 bits a channel to 8 without a word.
 _DEPTH_AT = 24
+# What systems leave in folders of pictures, beside files whose names begin with a dot.
+_LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"))
 
 
 @dataclass(frozen=True)
@@ -42,28 +45,33 @@ class ImageFolder:
 
 
 def read_image_folder(folder: Path) -> ImageFolder:
-    """Reads every image of a folder, or of its subfolders, one a class. Hidden files are left out.
+    """Reads every image of a folder, or of its subfolders, one a class. Hidden files and systems' litter are left out.
 
     Raises UsageError naming the file: neither PNG nor JPEG, damaged, cut short, too large, transparent, of 16 bits a
     channel or another colour space; of another size than the first; images beside subfolders; nothing to read.
     """
     paths, labels, classes = _list_images(folder)
-    shape = _as_bytes(paths[0]).shape
+    first = _as_bytes(paths[0])
+    shape = first.pixels.shape
     needed, memory = len(paths) * int(np.prod(shape)) * _BYTES_A_VALUE, _memory()
     if needed > memory:
         raise UsageError(
             f"The {len(paths):,} images of {folder} need {needed / 2**30:,.1f} GiB, more than this machine has; "
             f"give fewer."
         )
-    pixels = np.empty((len(paths), *shape), dtype=np.uint8)
-    for index, path in enumerate(paths):
-        image = _as_bytes(path)
-        if image.shape != shape:
+    images = [first, *(_as_bytes(path) for path in paths[1:])]
+    channels = max(image.pixels.shape[0] for image in images)
+    model = next(index for index, image in enumerate(images) if image.pixels.shape[0] == channels)
+    expected = images[model].pixels.shape
+    pixels = np.empty((len(paths), *expected), dtype=np.uint8)
+    for index, (path, image) in enumerate(zip(paths, images, strict=True)):
+        found = image.pixels.shape
+        if found != expected and not (image.grey_palette and found[1:] == expected[1:]):
             raise UsageError(
-                f"The images of a folder must be of one size and colour, but {paths[0]} is {_words(shape)} and {path} "
-                f"is {_words(image.shape)}."
+                f"The images of a folder must be of one size and colour, but {paths[model]} is {_words(expected)} and "
+                f"{path} is {_words(found)}."
             )
-        pixels[index] = image
+        pixels[index] = image.pixels
     return ImageFolder(pixels, np.array(labels, dtype=np.int64) if labels else None, classes)
 
 
@@ -104,7 +112,8 @@ def _numbers_of(names: list[str]) -> list[int] | None:
 
 def _visible(folder: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = (entry for entry in folder.iterdir() if entry.name.lower() not in _LITTER)
+        return sorted(entry for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise UsageError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
 
@@ -118,8 +127,14 @@ def _require_images(folder: Path, entries: list[Path]) -> list[Path]:
     return entries
 
 
-def _as_bytes(path: Path) -> Array:
-    """One image → [C, H, W] uint8."""
+class _Image(NamedTuple):
+    """[C, H, W] uint8. `grey_palette`: C is 1, and the file holds a palette of greys, which may stand for RGB."""
+
+    pixels: Array
+    grey_palette: bool = False
+
+
+def _as_bytes(path: Path) -> _Image:
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -146,7 +161,8 @@ def _as_bytes(path: Path) -> Array:
         raise UsageError(f"{path} cannot be read as an image: {str(error) or type(error).__name__}.") from error
 
 
-def _channels(image: Image.Image, path: Path) -> Array:
+def _channels(image: Image.Image, path: Path) -> _Image:
+    palette = image.mode == "P"
     if image.mode in ("LA", "PA", "RGBA") and image.getchannel("A").getextrema()[0] == 255:
         image = image.convert("L" if image.mode == "LA" else "RGB")  # fully opaque: nothing is lost
     elif image.mode in ("1", "P") and "transparency" not in image.info:
@@ -157,7 +173,11 @@ def _channels(image: Image.Image, path: Path) -> Array:
             f"two, opaque."
         )
     pixels = np.asarray(image)
-    return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if pixels.ndim == 2:
+        return _Image(pixels[np.newaxis])
+    pixels = pixels.transpose(2, 0, 1)
+    grey = palette and bool((pixels == pixels[0]).all())
+    return _Image(pixels[:1] if grey else pixels, grey)
 
 
 def _words(shape: tuple[int, ...]) -> str:

@@ -50,7 +50,9 @@ DATASETS: dict[str, Entry] = {
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
     "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),
-    "array": Entry(about="your own .npy or .npz file, at data.path", load=_load_array),
+    "array": Entry(
+        about="your own .npy, .npz or .safetensors file, or a folder of images, at data.path", load=_load_array
+    ),
 }
 
 

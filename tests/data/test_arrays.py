@@ -13,6 +13,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
@@ -218,7 +220,7 @@ def test_a_damaged_file(tmp_path: Path, case: str) -> None:
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         load(tmp_path / "absent.npy")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="holds no PNG or JPEG image"):
         load(tmp_path)
 
 
@@ -265,3 +267,22 @@ def test_a_scale_is_a_number_above_0(scale: object) -> None:
         DataConfig("array", "x.npy", scale=scale)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"data\.scale must be auto unless data\.name = array"):
         DataConfig("digits", scale=16)
+
+
+def test_folders_of_images_and_safetensors_are_dealt_as_arrays_are(tmp_path: Path) -> None:
+    rows = RNG.integers(0, 256, (20, 6), dtype=np.uint8)
+    for index, row in enumerate(rows):
+        folder = tmp_path / "pictures" / str(index % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(row.reshape(2, 3)).save(folder / f"{index:02d}.png")
+    pictures = load(tmp_path / "pictures")
+    labels = np.arange(20) % 2
+    order = np.argsort(labels, kind="stable")
+    assert (pictures.shape, pictures.divisor) == ((1, 2, 3), 255.0)
+    assert np.array_equal(in_order(pictures), rows[order])
+    assert pictures.train.labels is not None
+    save_file({"x": torch.from_numpy(rows), "labels": torch.from_numpy(labels)}, tmp_path / "x.safetensors")
+    tensors = load(tmp_path / "x.safetensors")
+    assert np.array_equal(in_order(tensors), rows)
+    assert tensors.train.labels is not None
+    assert [len(tensors.split(name)) for name in ("train", "validation", "test")] == [16, 2, 2]

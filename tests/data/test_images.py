@@ -78,7 +78,7 @@ def test_modes_that_lose_nothing_are_read(mode: str, tmp_path: Path) -> None:
     pixels = np.where(grey(4, 4) > 127, 255, 0).astype(np.uint8)
     save(tmp_path / "one.png", pixels, mode)
     channels = read_image_folder(tmp_path).pixels[0]
-    assert len(channels) == (3 if mode in ("P", "RGBA") else 1)
+    assert len(channels) == (3 if mode == "RGBA" else 1)
     np.testing.assert_array_equal(channels, np.broadcast_to(pixels, channels.shape))
 
 
@@ -92,7 +92,7 @@ def test_other_sizes_name_two_files(tmp_path: Path) -> None:
 def test_grey_beside_colour_names_two_files(tmp_path: Path) -> None:
     save(tmp_path / "a.png", grey())
     save(tmp_path / "b.png", grey(), "RGB")
-    with pytest.raises(UsageError, match=r"a\.png is 4×3 grey and .*b\.png is 4×3 RGB"):
+    with pytest.raises(UsageError, match=r"b\.png is 4×3 RGB and .*a\.png is 4×3 grey"):
         read_image_folder(tmp_path)
 
 
@@ -179,3 +179,34 @@ def test_a_picture_on_its_side_is_read_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn by 90° clockwise to see it upright
     Image.fromarray(np.rot90(upright)).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(read_image_folder(tmp_path).pixels[0, 0], upright)
+
+
+def test_litter_of_systems_is_left_out(tmp_path: Path) -> None:
+    Image.fromarray(np.full((2, 3), 7, dtype=np.uint8)).save(tmp_path / "1.png")
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "ehthumbs.db"):
+        (tmp_path / name).write_bytes(b"\x00")
+    (tmp_path / "__MACOSX").mkdir()
+    assert read_image_folder(tmp_path).pixels.shape == (1, 1, 2, 3)
+
+
+def palette(path: Path, colours: list[tuple[int, int, int]]) -> None:
+    image = Image.new("P", (len(colours), 1))
+    image.putpalette([value for colour in colours for value in colour])
+    image.putdata(list(range(len(colours))))
+    image.save(path)
+
+
+def test_a_palette_of_greys_is_grey(tmp_path: Path) -> None:
+    palette(tmp_path / "1.png", [(0, 0, 0), (9, 9, 9)])
+    Image.fromarray(np.array([[3, 4]], dtype=np.uint8)).save(tmp_path / "2.png")
+    assert read_image_folder(tmp_path).pixels.tolist() == [[[[0, 9]]], [[[3, 4]]]]
+
+
+def test_a_palette_of_greys_among_colours_is_rgb(tmp_path: Path) -> None:
+    palette(tmp_path / "1.png", [(0, 0, 0), (9, 9, 9)])
+    palette(tmp_path / "2.png", [(1, 2, 3), (4, 5, 6)])
+    pixels = read_image_folder(tmp_path).pixels
+    assert pixels.tolist() == [[[[0, 9]]] * 3, [[[1, 4]], [[2, 5]], [[3, 6]]]]
+    Image.fromarray(np.array([[3, 4]], dtype=np.uint8)).save(tmp_path / "3.png")
+    with pytest.raises(UsageError, match=r"2\.png is 2×1 RGB and .*3\.png is 2×1 grey"):
+        read_image_folder(tmp_path)
