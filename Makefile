@@ -12,7 +12,7 @@ SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -na
 install: $(INSTALLED)
 
 # torch first: the kernels are compiled against it, which an isolated build could not do.
-$(INSTALLED): pyproject.toml setup.py gantool/extensions.py $(SOURCES)
+$(INSTALLED): pyproject.toml setup.py gantool/extensions.py gantool/libraries.py $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "gantool needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

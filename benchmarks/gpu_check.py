@@ -235,6 +235,7 @@ def _read(part: Part, text: str) -> tuple[dict[str, Any], str]:
         return read_junit(part.result)
     figures = json.loads(part.result.read_text(encoding="utf-8"))
     if part.name == "build":
+        figures = figures["left_out"]
         return figures, "; ".join(f"{library}: {reason}" for library, reason in sorted(figures.items()))
     return figures, ""
 

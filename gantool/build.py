@@ -1,9 +1,7 @@
-"""Builds the compiled kernels later, and reports on them: what `gantool build` and `gantool doctor` call."""
+"""Builds the compiled kernels later: what `gantool build` calls. Loads none of them, since one may be damaged."""
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
 import subprocess
 import sys
@@ -12,35 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gantool.errors import GantoolError
-from gantool.extensions import BUILD_RECORD, LIBRARIES, PACKAGE, source_folder
-from gantool.ops import native
-from gantool.ops.native import LibraryStatus
-
-
-@dataclass(frozen=True)
-class NativeStatus:
-    """The compiled kernels of this process.
-
-    `cpu` and `cuda` say whether each library is loaded, and if not, why and what to do. `cpu_variants` lists,
-    for each operator, the instruction sets that its CPU kernel can use on this processor; it is empty where
-    the module that knows them was not built.
-    """
-
-    cpu: LibraryStatus
-    cuda: LibraryStatus
-    cpu_variants: dict[str, list[str]]
-
-
-def native_status() -> NativeStatus:
-    """What is loaded now, with reasons and remedies."""
-    return NativeStatus(native.CPU, native.CUDA, _cpu_variants())
-
-
-def _cpu_variants() -> dict[str, list[str]]:
-    if native.DISABLED or not any(PACKAGE.glob("_host.*")):
-        return {}
-    host = importlib.import_module("gantool._host")
-    return {"maxout": host.maxout_variants(), "parzen_log_density": host.parzen_variants()}
+from gantool.extensions import source_folder
+from gantool.libraries import LIBRARIES, PACKAGE, read_record
 
 
 @dataclass(frozen=True)
@@ -79,7 +50,7 @@ def build(verbose: bool = False) -> BuildReport:
     if finished.returncode != 0:
         last = (finished.stdout or "see the output above").strip().splitlines()[-1:]
         raise GantoolError(f"the kernels could not be built ({last[0]}); `gantool build --verbose` shows all")
-    reasons: dict[str, str] = json.loads((PACKAGE / BUILD_RECORD).read_text(encoding="utf-8"))
+    reasons = read_record().left_out
     return BuildReport(
         built=tuple(name for name in LIBRARIES if name not in reasons),
         skipped=tuple(f"{name} was left out: {reason}." for name, reason in sorted(reasons.items())),

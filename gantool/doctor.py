@@ -10,10 +10,9 @@ from typing import Literal
 
 import torch
 
-from gantool.build import native_status
 from gantool.data.registry import DATASETS, data_root
 from gantool.environment import processor_name
-from gantool.ops import selected_impl
+from gantool.kernels import status_of_child
 
 State = Literal["good", "lacking", "optional"]
 REQUIRED = ("torch", "numpy", "typer", "rich", "safetensors", "scikit-learn", "pillow", "pooch", "matplotlib")
@@ -63,20 +62,18 @@ def _devices() -> list[Finding]:
 
 
 def _kernels() -> list[Finding]:
+    """What a child process says: a damaged library is told, whatever it does."""
     findings = []
-    status_now = native_status()
+    status_now = status_of_child()
     for library, status in (("cpu", status_now.cpu), ("cuda", status_now.cuda)):
         if status.loaded:
             findings.append(Finding("kernels", library, "good", status.path.name if status.path else ""))
         else:
             state: State = "lacking" if library == "cpu" else "optional"
             findings.append(Finding("kernels", library, state, status.reason, status.remedy))
-    rows, weight = torch.zeros(1, 1, device="cpu"), torch.zeros(1, 5, 1, device="cpu")  # the usual number of pieces
-    chosen = {
-        "maxout": selected_impl("maxout", rows, weight),
-        "parzen_log_density": selected_impl("parzen_log_density", rows, rows),
-    }
-    for operator, impl in chosen.items():
+    if status_now.host.path and not status_now.host.loaded:
+        findings.append(Finding("kernels", "variants", "optional", status_now.host.reason, status_now.host.remedy))
+    for operator, impl in status_now.chosen.items():
         variants = ", ".join(status_now.cpu_variants.get(operator, ()))
         detail = f"{impl}; here are {variants}" if variants else impl
         findings.append(Finding("operator", operator, "good", detail))

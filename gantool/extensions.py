@@ -8,7 +8,6 @@ is left out, and the reason is written beside the package for `gantool doctor` t
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import shutil
@@ -18,21 +17,25 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-PACKAGE: Final = Path(__file__).resolve().parent
-BUILD_RECORD: Final = "_native_build.json"
-LIBRARIES: Final = ("_ops", "_ops_cuda", "_host")
+from gantool.libraries import (
+    DISABLE,
+    LIBRARIES,
+    PACKAGE,
+    BuildRecord,
+    FileFacts,
+    flag,
+    put_in_place,
+    read_record,
+    trial,
+    write_record,
+)
+
 REQUIRE: Final = "GANTOOL_REQUIRE_NATIVE"
-DISABLE: Final = "GANTOOL_DISABLE_NATIVE"
 CUDA_ARCHITECTURES: Final = "8.0;9.0+PTX"
 
 _CORE_ARGS: Final = ["-O3", "-g0", "-fvisibility=hidden"]
 # The oldest torch whose stable ABI the libraries may rely on: 2.11. Newer headers then offer no more.
 _OPERATOR_ARGS: Final = [*_CORE_ARGS, "-DTORCH_TARGET_VERSION=0x020b000000000000"]
-
-
-def flag(name: str) -> bool:
-    """Whether an environment switch is on: set, and neither empty nor 0."""
-    return os.environ.get(name, "") not in ("", "0")
 
 
 def source_folder() -> Path | None:
@@ -140,27 +143,49 @@ def build_command(skipped: dict[str, str]) -> Any:
                 super().run()
             except Exception as error:
                 # No compiler, or one that torch refuses: known before any file is compiled.
-                self._fail(self.extensions, error)
-            self._record(folder)
+                for extension in self.extensions:
+                    self._compilation_failed(extension, error)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._record(folder, [file for extension in self.extensions for file in self._place(extension, folder)])
 
         def build_extension(self, extension: Any) -> None:
             try:
                 super().build_extension(extension)
             except Exception as error:
-                self._fail([extension], error)
+                self._compilation_failed(extension, error)
 
-        def _fail(self, extensions: list[Any], error: Exception) -> None:
-            if flag(REQUIRE):
-                raise error
+        def copy_extensions_to_source(self) -> None:
+            """Nothing: setuptools would write over the old library's bytes; `_place` renames a tried one."""
+
+        def _compilation_failed(self, extension: Any, error: Exception) -> None:
             first_line = (str(error) or type(error).__name__).splitlines()[0]
             reason = f"compilation failed ({first_line}); `gantool build --verbose` shows all"
-            for extension in extensions:
-                self.reasons[extension.name.rpartition(".")[2]] = reason
+            self._leave_out(_library(extension), reason, error)
 
-        def _record(self, folder: Path) -> None:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.reasons, indent=2, sort_keys=True)
-            (folder / BUILD_RECORD).write_text(text + "\n", encoding="utf-8")
+        def _leave_out(self, library: str, reason: str, error: Exception | None = None) -> None:
+            if flag(REQUIRE):
+                raise error or RuntimeError(f"{REQUIRE} is set, and {library} cannot be built: {reason}")
+            self.reasons[library] = reason
+
+        def _place(self, extension: Any, folder: Path) -> list[Path]:
+            """Puts what was built into `folder` once it has been tried: its file, or nothing, with the reason."""
+            library = _library(extension)
+            if library in self.reasons:
+                return []
+            built = Path(self.build_lib) / self.get_ext_filename(self.get_ext_fullname(extension.name))
+            target = folder / built.name
+            if built.resolve() != target.resolve():
+                reason = put_in_place(library, built, target)
+            elif reason := trial(library, built):
+                built.unlink()
+            if reason:
+                self._leave_out(library, f"{reason}; `gantool build` builds it again")
+            return [] if reason else [target]
+
+        def _record(self, folder: Path, files: list[Path]) -> None:
+            # What could not be built anew stays as it was, and so does its entry.
+            built = {name: facts for name, facts in read_record(folder).built.items() if (folder / name).is_file()}
+            write_record(folder, BuildRecord(self.reasons, built | {file.name: FileFacts.of(file) for file in files}))
             if "_ops" in self.reasons:
                 print(
                     f"warning: gantool is installed without compiled kernels ({self.reasons['_ops']}); "
@@ -169,6 +194,10 @@ def build_command(skipped: dict[str, str]) -> Any:
                 )
 
     return BuildNative
+
+
+def _library(extension: Any) -> str:
+    return str(extension.name.rpartition(".")[2])
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ FLOORS = {
     "environment": 3, "run_status": 3, "run_data": 3,
     "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "presets": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,
-    "build": 1, "extensions": 1,
+    "build": 1, "extensions": 1, "libraries": 1, "kernels": 1,
 }  # fmt: skip
 
 

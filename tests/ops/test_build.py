@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gantool import extensions
+from gantool.libraries import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,9 +83,10 @@ def test_a_missing_compiler_is_a_warning_and_a_recorded_reason(tmp_path: Path) -
     warnings = [line for line in finished.stderr.splitlines() if line.startswith("warning: gantool")]
     assert len(warnings) == 1
     assert "see `gantool doctor`" in warnings[0]
-    record = json.loads((tmp_path / "gantool" / extensions.BUILD_RECORD).read_text())
-    assert record["_ops"].startswith("compilation failed")
-    assert record["_host"].startswith("compilation failed")
+    record = read_record(tmp_path / "gantool")
+    assert record.built == {}
+    assert record.left_out["_ops"].startswith("compilation failed")
+    assert record.left_out["_host"].startswith("compilation failed")
 
 
 def test_required_kernels_make_a_missing_compiler_fatal(tmp_path: Path) -> None:

@@ -8,14 +8,13 @@ import math
 import os
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from gantool.build import native_status
-from gantool.ops import native
+from gantool.kernels import native_status
+from gantool.libraries import inspect
 
 PARZEN_VARIANTS = (
     "portable",
@@ -34,6 +33,7 @@ MAXOUT_VARIANTS = ("portable", "avx2", "avx512")
 @pytest.fixture
 def host() -> ModuleType:
     """The module over the torch-free cores."""
+    assert not (reason := inspect("_host").reason), reason
     return importlib.import_module("gantool._host")
 
 
@@ -112,7 +112,7 @@ def test_status_names_each_library_or_its_reason() -> None:
 
 DISABLED_SCRIPT = """
 import json, torch
-from gantool.build import native_status
+from gantool.kernels import native_status
 from gantool.errors import UsageError
 from gantool.ops import maxout, parzen_log_density, selected_impl
 x, weight, bias = torch.ones(2, 3), torch.ones(4, 2, 3), torch.zeros(4, 2)
@@ -142,12 +142,3 @@ def test_disabled_kernels_leave_the_reference_and_a_reason() -> None:
     why = "cannot run with impl='native': GANTOOL_DISABLE_NATIVE is set; unset GANTOOL_DISABLE_NATIVE"
     assert answer["maxout"] == f"maxout {why}"
     assert answer["parzen"] == f"parzen_log_density {why}"
-
-
-def test_a_recorded_reason_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = tmp_path / "_native_build.json"
-    monkeypatch.setattr(native, "BUILD_RECORD", record)
-    assert native.recorded_reason("_ops") == ""
-    record.write_text('{"_ops": "compilation failed: no g++"}', encoding="utf-8")
-    assert native.recorded_reason("_ops") == "compilation failed: no g++"
-    assert native.recorded_reason("_ops_cuda") == ""
