@@ -61,7 +61,7 @@ def _best(run: Run) -> dict[str, Any] | None:
 
 def _unlike(scores: list[dict[str, Any]]) -> list[str]:
     """A sentence for each data set whose scores in the table cannot be compared with one another."""
-    from gantool.evaluation.seeds import differences
+    from gantool.evaluation.compare import differences
 
     first: dict[str, dict[str, Any]] = {}
     unlike: dict[str, dict[str, None]] = {}

@@ -1,4 +1,4 @@
-"""Every data set by name: what it is and how it is read."""
+"""Every data set by name: what it is and how it is read. Each is imported when it is read, and torch with it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gantool.config import DataConfig
-from gantool.data.arrays import load_array
-from gantool.data.dataset import Dataset
-from gantool.data.digits import load_digits
-from gantool.data.fetch import download
-from gantool.data.mnist import MNIST_FILES, load_mnist
-from gantool.data.remote import RemoteSet
-from gantool.data.toy import load_toy
+from gantool.data.remote import MNIST_FILES, RemoteSet
 from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,27 @@ class Entry:
     remote: RemoteSet | None = None
 
 
+def _load_digits(_config: DataConfig, _root: Path) -> Dataset:
+    from gantool.data.digits import load_digits
+
+    return load_digits()
+
+
+def _load_mnist(_config: DataConfig, root: Path) -> Dataset:
+    from gantool.data.mnist import load_mnist
+
+    return load_mnist(root)
+
+
 def _load_toy(config: DataConfig, _root: Path) -> Dataset:
+    from gantool.data.toy import load_toy
+
     return load_toy(config.name)
 
 
 def _load_array(config: DataConfig, _root: Path) -> Dataset:
+    from gantool.data.arrays import load_array
+
     assert config.path is not None  # DataConfig insists on it for this name
     return load_array(Path(config.path).expanduser(), None if config.scale == "auto" else config.scale)
 
@@ -40,11 +54,11 @@ def _load_array(config: DataConfig, _root: Path) -> Dataset:
 DATASETS: dict[str, Entry] = {
     "digits": Entry(
         about="1,797 real handwritten digits of 8×8 pixels, from scikit-learn",
-        load=lambda _config, _root: load_digits(),
+        load=_load_digits,
     ),
     "mnist": Entry(
         about="70,000 handwritten digits of 28×28 pixels, in the paper's splits",
-        load=lambda _config, root: load_mnist(root),
+        load=_load_mnist,
         remote=MNIST_FILES,
     ),
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
@@ -88,5 +102,7 @@ def load_dataset(config: DataConfig, *, root: Path | None = None, offline: bool 
     entry = find_entry(config.name)
     folder = data_root(root)
     if entry.remote is not None and entry.remote.missing(folder):
+        from gantool.data.fetch import download
+
         download(entry.remote, folder, offline=offline)
     return entry.load(config, folder)

@@ -23,13 +23,14 @@ def read_tensors(path: Path) -> dict[str, Array]:
     The library checks the header's length, every offset against the file's size, and that no byte is left over.
     Raises UsageError naming the file: missing, unreadable, damaged, cut short, or holding another type than numbers.
     """
-    if not path.exists():
-        raise UsageError(f"{path} does not exist.")
     try:
+        path.open("rb").close()  # what cannot be opened is not damaged
         with safe_open(path, framework="pt") as archive:
             return {name: _array(archive.get_tensor(name), f"{path} ({name})") for name in sorted(archive.keys())}
     except SafetensorError as error:
         raise UsageError(f"{path} is damaged: expected an intact .safetensors file, but {error}.") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist.") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gantool.evaluation.seeds import differences
+from gantool.evaluation.compare import differences
 from gantool.report.material import MEASURES, Material
 
 # A run's own name and description differ always and mean nothing.

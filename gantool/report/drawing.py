@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def render(title: str, alt: str, caption: str, draw: Callable[[Axes, Theme], Non
 
 
 def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
-    import matplotlib
+    matplotlib = _matplotlib()
     from matplotlib.figure import Figure
 
     style: Any = {  # matplotlib's own type lists some three hundred keys
@@ -74,6 +75,18 @@ def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
         file = io.BytesIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return file.getvalue()
+
+
+def _matplotlib() -> Any:
+    """matplotlib, whatever backend the environment asks for. A notebook hands its own to each program that it starts,
+    where that may not exist; a Figure by itself needs none."""
+    asked = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if asked is not None:
+            os.environ["MPLBACKEND"] = asked
+    return matplotlib
 
 
 def plain_ticks(axes: Axes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gantool
-from gantool.evaluation.seeds import differences
+from gantool.evaluation.compare import differences
 from gantool.files import check_output, replacing
 from gantool.report.comparison import configuration, configuration_differences, other_refusals, refusals
 from gantool.report.drawing import Picture
@@ -143,7 +143,7 @@ def _measured(material: Material) -> dict[str, list[Markup]]:
             differences(record, record)  # what a comparison with other runs reads
             parts = _parzen(record) if measure == "parzen" else [measure_tables(record)]
         except _DAMAGE as error:
-            reason = f"its record in evaluations.jsonl is damaged ({error})"
+            reason = f"its record in evaluations.jsonl cannot be shown ({error})"
             command = material.evaluation(measure) if measure in MEASURES else None
             material.missing.append(Missing(title, reason, command))
             del material.scores[measure]
@@ -163,7 +163,7 @@ def _training(material: Material) -> list[Markup]:
     try:
         curves = training_figures(material.metrics)
     except _DAMAGE as error:
-        material.missing.append(Missing(CURVES, f"metrics.jsonl is damaged ({error})"))
+        material.missing.append(Missing(CURVES, f"metrics.jsonl cannot be shown ({error})"))
         return []
     return [tag("h3", "Training"), _figures(curves)] if curves else []
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
 from gantool.data import DATASETS
-from gantool.data.mnist import MNIST_FILES
+from gantool.data.remote import MNIST_FILES
 
 
 def run(*arguments: object) -> Result:

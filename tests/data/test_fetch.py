@@ -14,7 +14,7 @@ import pytest
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.fetch import copy_from, download
-from gantool.data.mnist import MNIST_FILES
+from gantool.data.remote import MNIST_FILES
 from gantool.data.registry import DATASETS
 from gantool.data.remote import RemoteFile, RemoteSet
 from gantool.errors import GantoolError, UsageError

@@ -11,7 +11,8 @@ import torch
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.data.mnist import MNIST_FILES, load_mnist
+from gantool.data.mnist import load_mnist
+from gantool.data.remote import MNIST_FILES
 from gantool.errors import UsageError
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -126,3 +129,17 @@ def test_the_equilibrium_has_its_line() -> None:
 @pytest.mark.parametrize("value", [None, float("nan"), True, "text"])
 def test_values_that_are_no_numbers_are_left_out(value: object) -> None:
     assert training_figures([{"step": 1, "value": value}]) == []
+
+
+@pytest.mark.parametrize(
+    "backend", ["module://matplotlib_inline.backend_inline", "module://no.such", "nonsense"]
+)
+def test_the_backend_of_the_environment_does_not_matter(backend: str) -> None:
+    """What a notebook hands to a shell, where its backend may not be installed."""
+    program = (
+        "from gantool.report.drawing import render; "
+        "picture = render('t', 'a', 'c', lambda axes, theme: axes.plot([1, 2])); print(len(picture.light) > 1000)"
+    )
+    environment = os.environ | {"MPLBACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stdout == "True\n", done.stderr

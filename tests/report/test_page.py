@@ -205,12 +205,17 @@ def test_damaged_files_are_named_and_the_rest_is_shown(make_run: MakeRun, out: P
     [
         ("environment.json", "[]", "Environment", "environment.json cannot be read (it holds no object)"),
         ("metrics.jsonl", '{"step": 1, "seconds": 2.0, "alarms": ["It repeats."]}\n', None, "It repeats."),
-        ("metrics.jsonl", '{"step": 1, "seconds": 2.0, "": 2.0}\n', "Training curves", "metrics.jsonl is damaged"),
+        ("metrics.jsonl", '{"step": 1, "seconds": 2.0, "": 2.0}\n', "Training curves", "metrics.jsonl cannot be shown"),
         ("metrics.jsonl", "{torn\n", "Training curves", "(line 1) hold no record"),
         ("metrics.jsonl", '[1]\n"text"\n', "Training curves", "2 of the lines of"),
         ("evaluations.jsonl", '{"sigma_curve": 5}\n', "Scores", "1 of the lines of"),
-        ("evaluations.jsonl", '{"measure": "diversity", "modes": 5}\n', "Memorisation and diversity", "is damaged"),
-        ("evaluations.jsonl", '{"measure": "features", "reference": 5}\n', "Feature distances", "is damaged"),
+        (
+            "evaluations.jsonl",
+            '{"measure": "diversity", "modes": 5}\n',
+            "Memorisation and diversity",
+            "cannot be shown",
+        ),
+        ("evaluations.jsonl", '{"measure": "features", "reference": 5}\n', "Feature distances", "cannot be shown"),
         ("evaluations.jsonl", '{"measure": 5, "found": [[1]], "warnings": {"a": 1}}\n', "Scores", "hold no record"),
     ],
 )
