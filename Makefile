@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 
+# $(call patiently,WHAT,COMMAND): says what is done, and every ten seconds that it still is.
+comma := ,
+patiently = echo "$(1) ..."; ( s=0; while sleep 10; do s=$$((s + 10)); echo "  $$s s so far"; done ) & ticker=$$!; \
+	$(2); status=$$?; kill $$ticker 2>/dev/null; exit $$status
+
 .PHONY: install demo test lint bench native-check torture gpu-check clean
 
 install: $(INSTALLED)
@@ -15,11 +20,12 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml setup.py gantool/extensions.py gantool/libraries.py $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "gantool needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet '$(TORCH)'
-	$(BIN)/pip install --quiet 'setuptools>=77' wheel ninja pybind11 numpy
-	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev,tensorboard]'
-	touch $@
+	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@$(call patiently,Installing $(TORCH),$(BIN)/pip install --quiet '$(TORCH)')
+	@$(call patiently,Installing what compiles the kernels,$(BIN)/pip install --quiet 'setuptools>=77' wheel ninja pybind11 numpy)
+	@$(call patiently,Compiling the kernels and installing gantool,\
+		$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev$(comma)tensorboard]')
+	@touch $@
 
 demo: install
 	$(BIN)/gantool train --dataset digits --offline

@@ -64,13 +64,25 @@ class DataFacts:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A run directory that exists."""
+    """A run directory that exists. In a notebook it shows itself with pictures, curves and score."""
 
     path: Path
     config: RunConfig
     data: DataFacts
+
+    def __repr__(self) -> str:
+        status = self.status()
+        return (
+            f"Run({str(self.path)!r}: {self.config.name} on {self.data.name}, {status.state} at step {status.step:,} "
+            f"of {status.total_steps:,})"
+        )
+
+    def _repr_html_(self) -> str:
+        from gantool.run_card import card
+
+        return card(self)
 
     @property
     def checkpoints(self) -> Path:
@@ -305,9 +317,17 @@ def open_run(path: Path) -> Run:
     return Run(path, config, data)
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
-    """Opens a run directory for use from Python: `load_run("runs/latest").sample(64)`."""
-    return open_run(Path(path))
+def load_run(run: str | int | os.PathLike[str] | None = None, runs_dir: str | os.PathLike[str] = "runs") -> Run:
+    """Opens a run for use from Python: a folder, or as on the command line a number, a name or `latest` in `runs_dir`.
+
+    >>> load_run("runs/0003-mnist").sample(64)
+    >>> load_run(3), load_run("latest"), load_run()  # None is the newest
+
+    Raises UsageError, saying what there is, where there is no such run.
+    """
+    if isinstance(run, (str, os.PathLike)) and (Path(run) / "config.json").is_file():
+        return open_run(Path(run))
+    return find_run(None if run is None else os.fspath(run) if not isinstance(run, int) else str(run), Path(runs_dir))
 
 
 def find_run(reference: str | None, runs_dir: Path) -> Run:

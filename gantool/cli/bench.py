@@ -16,7 +16,7 @@ from gantool.cli.shell import (
     print_json,
     resolve_device,
 )
-from gantool.cli.terminal import say, show, stderr_console, tell, warn
+from gantool.cli.terminal import say, show, tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,11 +165,11 @@ def _bench(
             raise UsageError(f"{option} {path} is a folder; name a file.")
     from gantool.bench.runner import Plan, run_benchmark
     from gantool.bench.timing import Effort
+    from gantool.cli.stages import shown_progress
 
     plan = Plan(op, quick, sweep, Effort(repeats, seconds), tuple(impl) if impl else None, data_dir, preset)
-    console = stderr_console()
-    with console.status("starting") as status:
-        payload = run_benchmark(plan, resolve_device(device), status.update)
+    with shown_progress("starting") as progress:
+        payload = run_benchmark(plan, resolve_device(device), lambda stage: progress(stage, 0, 0))
     if out is not None:
         from gantool.files import write_json
 

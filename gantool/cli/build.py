@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
-from gantool.cli.terminal import say, stderr_console, tell
+from gantool.cli.stages import shown_progress
+from gantool.cli.terminal import say, tell
 from gantool.errors import GantoolError
 
 
@@ -23,8 +24,7 @@ def build(
     """
     from gantool.build import build as compile_kernels
 
-    console = stderr_console()
-    with console.status("Compiling the kernels"):
+    with shown_progress("compiling the kernels"):
         report = compile_kernels(verbose=verbose)
     if json_output:
         print_json(report.to_dict())

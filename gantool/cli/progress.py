@@ -1,4 +1,4 @@
-"""What a user sees while a run trains: a live panel on a terminal, plain lines elsewhere."""
+"""What a user sees while a run trains: a panel on a terminal, one moving line in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gantool.cli.stages import Screen, screen_of, write_over
+
 if TYPE_CHECKING:
     from gantool.training.metrics import Look, Record
 
@@ -21,17 +23,26 @@ PLAIN_INTERVAL = 5.0  # seconds between plain lines: a log, not a flood
 
 class Display:
     """An observer of training, and a context manager around it. `subject` says what the figures are of, where that is
-    not one run."""
+    not one run; `screen` what the console can show (None: what it is found to)."""
 
-    def __init__(self, console: Console, total_steps: int, start_step: int = 0, subject: str = "") -> None:
+    def __init__(
+        self,
+        console: Console,
+        total_steps: int,
+        start_step: int = 0,
+        subject: str = "",
+        screen: Screen | None = None,
+    ) -> None:
         self.console, self.total_steps, self.subject = console, total_steps, subject
+        self.screen = screen or screen_of(console.file)
         self.last_line = float("-inf")
         self.last_look = ""
         self.progress = Progress(
             TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         )
         self.task = self.progress.add_task("step", total=total_steps, completed=start_step)
-        self.live = Live(self.progress, console=console, refresh_per_second=4) if console.is_terminal else None
+        live = self.screen == "live"
+        self.live = Live(self.progress, console=console, refresh_per_second=4) if live else None
 
     def __enter__(self) -> Display:
         if self.live:
@@ -44,11 +55,15 @@ class Display:
         if self.live:
             with suppress(OSError):  # the terminal may be gone
                 self.live.stop()
+        elif self.screen == "line":
+            write_over("")
 
     def on_record(self, record: Record) -> None:
         self.progress.update(self.task, completed=record.step)
         if record.look:
             self.last_look = _look_line(record.step, record.look)
+        if self.screen == "line" and record.alarms:
+            write_over("")
         for alarm in record.alarms:
             self.console.print(
                 f"ALARM at step {record.step:,}: {alarm.sentence}", markup=False, style="bold red", soft_wrap=True
@@ -56,7 +71,11 @@ class Display:
         if self.live:
             look = [self.last_look] if self.last_look else []
             self.live.update(Group(_figures(record, self.subject), *look, self.progress))
+        elif self.screen == "line" and record.step < self.total_steps:
+            write_over(_line(record, self.total_steps))
         elif time.monotonic() - self.last_line >= PLAIN_INTERVAL or record.step == self.total_steps:
+            if self.screen == "line":
+                write_over("")
             self.last_line = time.monotonic()
             subject = f"  ({self.subject})" if self.subject else ""
             line = f"{_line(record, self.total_steps)}{subject}"

@@ -41,12 +41,14 @@ def report(
     Example: gantool report 3 7 --out both.html
     """
     started = time.monotonic()
+    from gantool.cli.stages import shown_progress
     from gantool.report.page import write_report
     from gantool.runs import find_run
 
     names: list[str | None] = [*runs] if runs else [None]
     found = {run.path.resolve(): run for run in (find_run(name, runs_dir) for name in names)}
-    written = write_report(list(found.values()), out, data_root=data_dir)
+    with shown_progress() as progress:
+        written = write_report(list(found.values()), out, data_root=data_dir, progress=progress)
     written["seconds"] = time.monotonic() - started
     if json_output:
         print_json(written)

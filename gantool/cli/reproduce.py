@@ -79,7 +79,7 @@ def table1(
 
     Example: gantool reproduce table1 --dataset digits --seeds 5 --json
     """
-    from gantool.cli.scores import shown_progress
+    from gantool.cli.stages import shown_progress
     from gantool.data import load_dataset
     from gantool.evaluation.subjects import Place
     from gantool.reproduce.table1 import score_table
@@ -92,7 +92,7 @@ def table1(
     trained = train_seeds(plan, data, place.device, _watch_on(console, seeds))
     if trained.stopped is not None:
         _report_stop(trained.stopped, console, json_output)
-    with shown_progress(console) as progress:
+    with shown_progress() as progress:
         table = score_table(plan, data, trained.runs, place, progress)
     if json_output:
         print_json(table.to_dict())

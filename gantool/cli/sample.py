@@ -101,6 +101,7 @@ def sample(
     Example: gantool sample --walk walk.gif
     """
     started = time.monotonic()
+    from gantool.cli.stages import shown_progress
     from gantool.evaluation.gallery import SampleRequest, draw
     from gantool.runs import find_run
 
@@ -117,7 +118,16 @@ def sample(
         columns=columns,
         rows=rows,
     )
-    report = draw(found, request, resolve_device(device), data_root=data_dir, offline=offline, array=array)
+    with shown_progress() as progress:
+        report = draw(
+            found,
+            request,
+            resolve_device(device),
+            data_root=data_dir,
+            offline=offline,
+            array=array,
+            progress=progress,
+        )
     report["seconds"] = time.monotonic() - started
     if json_output:
         print_json(report)

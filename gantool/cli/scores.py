@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
@@ -12,10 +11,8 @@ from typing import TYPE_CHECKING
 from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-    from gantool.evaluation.density import Progress
     from gantool.evaluation.result import ParzenResult, Reference, Uncertainty
 
 _BAR_WIDTH = 28
@@ -198,27 +195,3 @@ def _uncertainty(source: Uncertainty) -> str:
         return f"{source.name}: {source.method}."
     interval = f", 95 % in {source.interval[0]:,.1f} … {source.interval[1]:,.1f}" if source.interval else ""
     return f"{source.name}: ± {source.value:.2g}{interval} ({source.method})."
-
-
-@contextmanager
-def shown_progress(console: Console) -> Iterator[Progress]:
-    """A callback that moves a bar on a terminal; elsewhere it prints the one stage that takes long."""
-    if not console.is_terminal:
-
-        def say(stage: str, done: int, total: int) -> None:
-            if total == 0:
-                console.print(f"{stage} …", markup=False, soft_wrap=True)
-
-        yield say
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading", total=None)
-
-        def move(stage: str, done: int, total: int) -> None:
-            # A total of 0 stands for a stage whose length is not known: the bar rests, the clock runs.
-            bar.update(task, description=stage, completed=done, total=total or 1)
-
-        yield move

@@ -119,13 +119,13 @@ def measure_diversity(
         notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are looked at, a random subset.")
         samples = random_subset(samples, settings.num_samples, settings.seed)
     held_out = random_subset(realm.held_out, settings.num_samples, settings.seed)
-    progress("duplicates among the samples", 0, 1)
+    progress("duplicates among the samples", 0, 0)
     duplicates = find_duplicates(samples, realm.training, settings.seed)
     memorisation = None
     if realm.training_is_own:
-        progress("nearest training rows", 0, 1)
+        progress("nearest training rows", 0, 0)
         memorisation = find_memorisation(samples, realm.training, held_out, settings.seed)
-    progress("bins of the data", 0, 1)
+    progress("bins of the data", 0, 0)
     bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
     modes, modes_by, classifier = realm.count_modes(samples) if realm.count_modes else (None, None, None)
     found = duplicates, memorisation, bins, modes

@@ -198,15 +198,14 @@ def compare(
     warnings += shared_roles({"samples": samples, "rows scored": real.scored, "training rows": real.train})
     warnings += checks.scaling(samples, "samples", scored, "data") + checks.duplicates(samples)
     true, fake = features.extract(scored), features.extract(samples)
-    progress("measuring distances", 0, 2)
+    progress("measuring distances", 0, 0)
     found = feature_distances(true, fake, neighbours=settings.neighbours, seed=settings.seed)
-    progress("measuring distances", 1, 2)
     reference, how = None, None
     if real.reference is not None:
         rows = random_subset(real.reference, count, settings.seed)
+        progress("measuring distances of real rows", 0, 0)
         how = f"{len(rows):,} of {len(real.reference):,} {real.reference_name}"
         reference = feature_distances(true, features.extract(rows), neighbours=settings.neighbours, seed=settings.seed)
-    progress("measuring distances", 2, 2)
     warnings += _warnings(found, reference, features)
     if reference is None:
         notes.append("There is no reference: give --train-data FILE with real rows to see what a perfect model gets.")

@@ -13,6 +13,7 @@ import torch
 from gantool import plotting
 from gantool.data import Dataset
 from gantool.errors import UsageError
+from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import check_output, replacing
 from gantool.run_data import load_data
@@ -74,6 +75,7 @@ def draw(
     data_root: Path | None = None,
     offline: bool = False,
     array: Path | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Draws from the run's generator, writes what is asked for, each file whole or not at all, and says what it did.
 
@@ -89,6 +91,7 @@ def draw(
     # Points are drawn over the data's; a neighbour sheet searches the training rows. Nothing else reads the data.
     needs_data = "neighbours" in files or ("grid" in files and _is_plotted(shape))
     dataset = load_data(run, root=data_root, offline=offline, array=array) if needs_data else None
+    progress("drawing samples", 0, 0)
     samples = generate(generator, run.config.noise, request.count, seed=request.seed, device=device).cpu()
     if path := files.get("out"):
         _write_array(samples, shape, request.seed, path)
@@ -98,15 +101,18 @@ def draw(
         columns = request.columns or math.ceil(math.sqrt(len(shown)))
         plotting.sheet(shown, shape, columns, path, data=_points(dataset))
     if path := files.get("interpolate"):
+        progress("drawing interpolations", 0, 0)
         steps = request.columns or _INTERPOLATION_STEPS
         strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
         plotting.interpolation_strip(strip.cpu(), shape, path)
     if path := files.get("walk"):
+        progress("drawing a walk", 0, 0)
         columns = request.columns or _WALK_COLUMNS
         frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
         plotting.animation(frames.cpu(), shape, columns, path, FRAME_MILLISECONDS)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
+        progress("searching the nearest training images", 0, 0)
         nearest = _write_neighbours(samples, dataset, request.columns or _NEIGHBOUR_PAIRS, path, notes)
     return {
         "run": str(run.path),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from gantool.errors import UsageError
+
+# What the public functions take.
+TensorLike = Tensor | np.ndarray[Any, Any]
 
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
@@ -18,6 +24,16 @@ def check_tensor(op: str, name: str, value: object) -> None:
     if value.is_nested or value.layout != torch.strided:
         kind = "nested" if value.is_nested else str(value.layout)
         raise UsageError(f"{op}: {name} must be a dense tensor, and is {kind}")
+
+
+def as_tensor(op: str, name: str, value: object, device: torch.device | None = None) -> Tensor:
+    """A tensor as it is; a NumPy array as a tensor, on `device`, of its own type. UsageError for anything else."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "bfiu":
+        array = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="), copy=False))
+        value = torch.as_tensor(array if array.flags.writeable else array.copy(), device=device)
+    check_tensor(op, name, value)
+    assert isinstance(value, Tensor)
+    return value
 
 
 def check_shape(op: str, name: str, tensor: Tensor, axes: str, sizes: tuple[int | None, ...]) -> None:

@@ -9,17 +9,17 @@ from torch import Tensor
 
 from gantool.errors import UsageError
 from gantool.ops import native, reference
-from gantool.ops.checks import check_float, check_nonempty, check_same, check_shape, check_tensor
+from gantool.ops.checks import TensorLike, as_tensor, check_float, check_nonempty, check_same, check_shape
 from gantool.ops.dispatch import autocast, below_autograd, connect
 from gantool.ops.selection import MAX_PIECES, Impl, use_native
 
 
-def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> Tensor:
+def maxout(x: TensorLike, weight: TensorLike, bias: TensorLike, *, impl: Impl = "auto") -> Tensor:
     """Maxout units (Goodfellow et al. 2013): `max_p (x · weight[u, p] + bias[u, p])`.
 
-    x is [B, I], weight [U, P, I], bias [U, P], all of one type and on one device; the result is [B, U] of
-    that type. A tie goes to the lowest piece; a NaN piece makes its unit NaN. Under autocast the three are cast
-    first, as for torch's own linear layer.
+    x is [B, I], weight [U, P, I], bias [U, P], tensors or NumPy arrays, all of one type and on one device; the result
+    is a tensor [B, U] of that type. A tie goes to the lowest piece; a NaN piece makes its unit NaN. Under autocast the
+    three are cast first, as for torch's own linear layer.
 
     Differentiable in all three, any number of times, in reverse and forward mode and under torch.func; where pieces
     tie, the lowest one's derivative counts. torch.vmap runs all layers of a leading axis, on x, weight and bias or any
@@ -30,8 +30,8 @@ def maxout(x: Tensor, weight: Tensor, bias: Tensor, *, impl: Impl = "auto") -> T
 
     Raises UsageError where a shape, type or device does not fit, or a forced "native" cannot run.
     """
-    for name, value in (("x", x), ("weight", weight), ("bias", bias)):
-        check_tensor("maxout", name, value)
+    x = as_tensor("maxout", "x", x, torch.device("cpu"))
+    weight, bias = (as_tensor("maxout", name, value, x.device) for name, value in (("weight", weight), ("bias", bias)))
     device = x.device.type
     if device != "meta" and torch.is_autocast_enabled(device):  # a meta tensor has no autocast to ask for
         x, weight, bias = _lowered(x, weight, bias)

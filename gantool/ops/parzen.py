@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gantool.errors import UsageError
 from gantool.ops import native, reference
-from gantool.ops.checks import check_parzen, check_tensor
+from gantool.ops.checks import TensorLike, as_tensor, check_parzen
 from gantool.ops.dispatch import below_autograd, connect, one_by_one
 from gantool.ops.distances import compute_dtype
 from gantool.ops.parzen_derivatives import Direction, along, hessian_product
@@ -18,15 +18,15 @@ from gantool.ops.selection import Impl, use_native
 
 
 def parzen_log_density(
-    queries: Tensor, samples: Tensor, sigmas: Tensor | Sequence[float] | float, *, impl: Impl = "auto"
+    queries: TensorLike, samples: TensorLike, sigmas: Tensor | Sequence[float] | float, *, impl: Impl = "auto"
 ) -> Tensor:
     """Log-density in nats of each query under a Gaussian Parzen window, for every bandwidth in one pass.
 
     `log p(q) = log mean_j exp(−‖q − s_j‖² / 2σ²) − (D/2)·log(2πσ²)` (Goodfellow et al. 2014, section 5).
 
-    queries is [N, D], samples [M, D], of one type and on one device; sigmas [S] holds the bandwidths, in
-    the data's units, as a tensor of any floating type or a sequence; a number is one bandwidth. The result is
-    [S, N], float32 for types up to 32 bits and float64 for float64. Memory beyond inputs and result stays
+    queries is [N, D], samples [M, D], tensors or NumPy arrays, of one type and on one device; sigmas [S] holds the
+    bandwidths, in the data's units, as a tensor of any floating type or a sequence; a number is one bandwidth. The
+    result is [S, N], float32 for types up to 32 bits and float64 for float64. Memory beyond inputs and result stays
     bounded: no N×M matrix. Autocast is left out: a density needs float32.
 
     Differentiable in all three, in the same memory, in reverse mode twice and in forward mode once, of the gradient
@@ -42,8 +42,9 @@ def parzen_log_density(
     "reference".
     Raises UsageError where a shape, type, device or bandwidth does not fit, or a forced "native" cannot run.
     """
+    queries = as_tensor("parzen_log_density", "queries", queries, torch.device("cpu"))
+    samples = as_tensor("parzen_log_density", "samples", samples, queries.device)
     if not isinstance(sigmas, Tensor):
-        check_tensor("parzen_log_density", "queries", queries)
         sigmas = _numbers(sigmas, queries.device)
     if sigmas.ndim == 0:
         sigmas = sigmas[None]

@@ -8,6 +8,7 @@ from typing import Any
 
 import gantool
 from gantool.evaluation.compare import differences
+from gantool.evaluation.density import Progress, silent
 from gantool.files import check_output, replacing
 from gantool.report.comparison import configuration, configuration_differences, other_refusals, refusals
 from gantool.report.drawing import Picture
@@ -33,7 +34,9 @@ _WHAT_IT_IS_NOT = (
 )
 
 
-def write_report(runs: list[Run], out: Path, *, data_root: Path | None = None) -> dict[str, Any]:
+def write_report(
+    runs: list[Run], out: Path, *, data_root: Path | None = None, progress: Progress = silent
+) -> dict[str, Any]:
     """Writes one HTML file about the runs, whole or not at all, and says what is in it.
 
     A part whose data are missing or damaged is named on the page and in the result. Raises UsageError where `out`
@@ -42,7 +45,8 @@ def write_report(runs: list[Run], out: Path, *, data_root: Path | None = None) -
     check_output("--out", out, (".html", ".htm"))
     materials = [collect(run) for run in runs]
     tell_apart(materials)
-    pictures = [draw_pictures(material, data_root) for material in materials]
+    pictures = [draw_pictures(material, data_root, progress) for material in materials]
+    progress("charts", 0, 0)
     page = build_page(materials, pictures)
     with replacing(out) as partial:
         partial.write_text(page, encoding="utf-8")

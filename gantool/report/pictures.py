@@ -12,6 +12,7 @@ from gantool import plotting
 from gantool.data import Dataset
 from gantool.data.registry import find_entry
 from gantool.errors import GantoolError
+from gantool.evaluation.density import Progress, silent
 from gantool.models import Generator
 from gantool.report.drawing import Picture
 from gantool.report.material import Material, Missing
@@ -26,7 +27,7 @@ _PAIRS, _PAIR_COLUMNS = 12, 4
 _POINTS = 1_000
 
 
-def draw_pictures(material: Material, data_root: Path | None) -> list[Picture]:
+def draw_pictures(material: Material, data_root: Path | None, progress: Progress = silent) -> list[Picture]:
     """Samples, and for images interpolations and neighbours. What cannot be drawn goes to `material.missing`."""
     run = material.run
     try:
@@ -38,6 +39,7 @@ def draw_pictures(material: Material, data_root: Path | None) -> list[Picture]:
     dataset = _dataset(material, "Nearest training images" if is_image else "Data behind the samples", data_root)
     if not is_image:
         return [_points(material, generator, dataset)]
+    progress(f"{material.name}: samples and nearest training images", 0, 0)
     drawn = [_samples(material, generator), _strips(material, generator)]
     if dataset is not None:
         try:

@@ -30,7 +30,7 @@ def test_a_look_and_an_alarm_are_shown() -> None:
 
 def test_a_look_is_shown_on_a_terminal_until_the_next() -> None:
     out = io.StringIO()
-    with Display(Console(file=out, width=120, force_terminal=True, highlight=False), total_steps=30) as display:
+    with Display(Console(file=out, width=120, force_terminal=True, highlight=False), 30, screen="live") as display:
         display.on_record(record(10, Look(0.9, 2.4, None, None)))
         display.on_record(record(30))
     assert "about 2 differ (collapse score 0.90)" in out.getvalue()

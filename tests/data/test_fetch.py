@@ -14,9 +14,8 @@ import pytest
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.fetch import copy_from, download
-from gantool.data.remote import MNIST_FILES
 from gantool.data.registry import DATASETS
-from gantool.data.remote import RemoteFile, RemoteSet
+from gantool.data.remote import MNIST_FILES, RemoteFile, RemoteSet
 from gantool.errors import GantoolError, UsageError
 
 CONTENT = {"one.gz": b"the first file " * 1000, "two.gz": b"the second file " * 1000}

@@ -14,13 +14,8 @@ from gantool.checkpoint import save_checkpoint
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.seeds import (
-    differences,
-    require_comparable,
-    require_one_configuration,
-    same_but_for_the_seed,
-    summarise,
-)
+from gantool.evaluation.compare import differences, require_comparable
+from gantool.evaluation.seeds import require_one_configuration, same_but_for_the_seed, summarise
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run
 

@@ -32,7 +32,7 @@ def nested(tensor: Tensor) -> Tensor:
 
 
 ODD: dict[str, tuple[Callable[[Tensor], Any], str]] = {
-    "array": (lambda t: t.numpy(), r"must be a torch.Tensor, and is a numpy.ndarray; torch.as_tensor makes one of it"),
+    "objects": (lambda t: t.numpy().astype(object), r"must be (a torch.Tensor, and is a numpy.ndarray|numbers)"),
     "list": (lambda t: t.tolist(), "must be a torch.Tensor, and is a list"),
     "number": (lambda _: 0.5, "must be a torch.Tensor, and is a float"),
     "nothing": (lambda _: None, "must be a torch.Tensor, and is a NoneType"),
@@ -296,3 +296,16 @@ def test_no_arguments_crash_the_raw_operators() -> None:
         copy = draw_tensor(rng, (units, inputs), torch.bfloat16) if rng.random() < 0.5 else None
         given["momentum"] += fuzzed(momentum_step, *written, RATES, bound=rng.choice([0.5, 0.0]), copy=copy)
     assert min(given.values()) > 30, given
+
+
+@IMPLS
+def test_arrays_are_taken_as_tensors_are(impl: Any) -> None:
+    x, weight, bias = (normal(*shape, seed=i).float() for i, shape in enumerate([(4, 3), (5, 2, 3), (5, 2)]))
+    right = maxout(x, weight, bias, impl=impl)
+    assert torch.equal(maxout(x.numpy(), weight.numpy(), bias.numpy(), impl=impl), right)
+    frozen = x.numpy()[::-1]
+    frozen.flags.writeable = False
+    assert torch.equal(maxout(frozen, weight, bias.numpy(), impl=impl), right.flip(0))
+    rows = normal(6, 3, seed=3).float()
+    density = parzen_log_density(x.numpy(), rows.numpy().astype(">f4"), np.array([0.5, 1.0]), impl=impl)
+    assert torch.equal(density, parzen_log_density(x, rows, [0.5, 1.0], impl=impl))

@@ -131,9 +131,7 @@ def test_values_that_are_no_numbers_are_left_out(value: object) -> None:
     assert training_figures([{"step": 1, "value": value}]) == []
 
 
-@pytest.mark.parametrize(
-    "backend", ["module://matplotlib_inline.backend_inline", "module://no.such", "nonsense"]
-)
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "module://no.such", "nonsense"])
 def test_the_backend_of_the_environment_does_not_matter(backend: str) -> None:
     """What a notebook hands to a shell, where its backend may not be installed."""
     program = (

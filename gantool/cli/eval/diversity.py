@@ -32,7 +32,7 @@ from gantool.cli.shell import (
     print_json,
     resolve_device,
 )
-from gantool.cli.terminal import note, say, show, stderr_console, warn
+from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -87,7 +87,7 @@ def diversity(
         {"RUN": run, "--step": step, "--array": array},
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
-    from gantool.cli.scores import shown_progress
+    from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.diversity import DiversitySettings
     from gantool.evaluation.diversity_subjects import diversity_of_arrays, diversity_of_run
@@ -96,9 +96,8 @@ def diversity(
 
     settings = DiversitySettings(num_samples, seed, classes)
     place = Place(resolve_device(device), data_dir, offline, array)
-    console = stderr_console()
     found = None if samples else find_run(run, runs_dir)
-    with shown_progress(console) as progress:
+    with shown_progress() as progress:
         if found is not None:
             result = diversity_of_run(found, settings, place, split=split, step=step, progress=progress)
         else:

@@ -32,7 +32,7 @@ from gantool.cli.shell import (
     print_json,
     resolve_device,
 )
-from gantool.cli.terminal import note, say, show, stderr_console, warn
+from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,7 +105,7 @@ def features(
         {"RUN": run, "--step": step, "--array": array},
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
-    from gantool.cli.scores import shown_progress
+    from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.feature_sources import FeatureSettings
     from gantool.evaluation.features import evaluate_array_features, evaluate_run_features
@@ -116,7 +116,7 @@ def features(
     place = Place(resolve_device(device), data_dir, offline, array)
     files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
     found = None if files else find_run(run, runs_dir)
-    with shown_progress(stderr_console()) as progress:
+    with shown_progress() as progress:
         if found is None:
             assert files is not None  # there is a run, or there are files
             result = evaluate_array_features(files, settings, place, split=split, progress=progress)

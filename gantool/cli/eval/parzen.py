@@ -34,7 +34,6 @@ from gantool.cli.shell import (
     print_json,
     resolve_device,
 )
-from gantool.cli.terminal import stderr_console
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -153,7 +152,8 @@ def parzen(
             "--scale": scale,
         },
     )
-    from gantool.cli.scores import print_result, shown_progress
+    from gantool.cli.scores import print_result
+    from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.density import PAPER_GRID, geometric_grid
     from gantool.evaluation.parzen import ParzenSettings
@@ -176,7 +176,7 @@ def parzen(
         _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return
     found = None if files else find_run(runs[0] if runs else None, runs_dir)
-    with shown_progress(stderr_console()) as progress:
+    with shown_progress() as progress:
         if found is None:
             assert files is not None  # there is a run, or there are files
             result = evaluate_arrays(files, settings, place, split=split, progress=progress)
@@ -202,9 +202,9 @@ def _across_seeds(
     json_output: bool,
 ) -> None:
     from gantool.cli.eval.seeds import print_seeds, score_seeds
-    from gantool.cli.scores import shown_progress
+    from gantool.cli.stages import shown_progress
 
-    with shown_progress(stderr_console()) as progress:
+    with shown_progress() as progress:
         found = score_seeds(names, across, replicas, runs_dir, step, split, settings, place, progress)
     if json_output:
         print_json(found.to_dict())
