@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from gantool.data.dataset import Dataset, Split
 from gantool.errors import UsageError
 from gantool.evaluation.density import Progress, silent
+from gantool.evaluation.kept import Kept, keep, read_kept
 from gantool.evaluation.references import cache_folder
-from gantool.files import replacing
 from gantool.isolation import own_modes
 from gantool.nn import ScaledDropout
 from gantool.seeds import derive_seed
@@ -36,7 +34,7 @@ _EPOCHS, _LEAST_STEPS = 3, 800
 # Constant rows or features would divide by zero.
 _TINY = 1e-6
 # Part of the cache's key: a change of the network or of its training must not find old weights.
-_VERSION = 2
+_VERSION = 3
 
 
 class _Network(nn.Module):
@@ -159,11 +157,11 @@ def train_classifier(
 ) -> Classifier:
     """A classifier of the data set's labels, trained on its training rows; its accuracy is of the validation rows.
 
-    The weights are kept under `cache` (None: not kept), by a hash of rows, labels, settings and seed; a file there that
-    is damaged is replaced, and `notes` says so. Everything runs on one thread, so that the number of threads never
-    matters; another processor or torch may round otherwise, which the fingerprint shows. MNIST takes about 40 s the
-    first time. Raises UsageError where the training or validation rows have no labels, or where there are fewer than
-    two classes.
+    The weights are kept under `cache` (None: not kept), by a hash of rows, labels, settings and seed, with a checksum;
+    anything else in their place is replaced, and `notes` says so. Everything runs on one thread, so that the number of
+    threads never matters; another processor or torch may round otherwise, which the fingerprint shows. MNIST takes
+    about 40 s the first time. Raises UsageError where the training or validation rows have no labels, or where there
+    are fewer than two classes.
     """
     train, validation = _labelled(dataset, "train"), _labelled(dataset, "validation")
     classes = tuple(torch.unique(train[1]).tolist())
@@ -174,18 +172,22 @@ def train_classifier(
         )
     rng = torch.Generator().manual_seed(derive_seed(seed, "classifier"))
     network = _Network(dataset.shape, len(classes), rng)
-    path = cache / f"{dataset.name}-{_key(dataset, train[1], seed)}.safetensors" if cache else None
-    kept = _read(path, network) if path and path.is_file() else None
+    key = _key(dataset, train[1], seed)
+    path = cache / f"{dataset.name}-{key[:32]}.safetensors" if cache else None
+    kept = read_kept(path, key) if path else Kept()
     notes: list[str] = []
-    if kept is not None:
-        network.load_state_dict(kept)
+    if kept.tensors is not None:
+        network.load_state_dict(kept.tensors)
     else:
-        if path and path.is_file():
-            notes.append(f"The cached classifier {path} was damaged and has been trained again.")
+        if kept.fault:
+            notes.append(f"The cached classifier {path} was damaged ({kept.fault}) and has been trained again.")
         targets = torch.searchsorted(torch.tensor(classes, device="cpu"), train[1])
         with _one_thread():
             _fit(network, dataset, train[0], targets, progress, rng)
-        notes += _save(network, path) if path else []
+        if path and (refusal := keep(path, key, network.state_dict())):
+            notes.append(
+                f"The classifier could not be kept in {path.parent} ({refusal}): the next evaluation trains it again."
+            )
     network.eval().requires_grad_(False)
     found = Classifier(network, dataset.dimension, classes, math.nan, "", _fingerprint(network), tuple(notes))
     accuracy = (found.predict(dataset.values(validation[0])) == validation[1]).double().mean().item()
@@ -221,7 +223,7 @@ def _key(dataset: Dataset, labels: Tensor, seed: int) -> str:
     settings = (_VERSION, dataset.shape, dataset.divisor, FEATURES, _CHANNELS, _HIDDEN, _DROPOUT, _BATCH, _RATE, seed)
     digest = hashlib.sha256(f"{settings}/{_EPOCHS}/{_LEAST_STEPS}/{dataset.fingerprint()}".encode())
     digest.update(labels.contiguous().numpy().data)
-    return digest.hexdigest()[:32]
+    return digest.hexdigest()
 
 
 def _fingerprint(network: nn.Module) -> str:
@@ -256,25 +258,3 @@ def _fit(
             progress(stage, epoch * batches + step + 1, epochs * batches)
     with torch.no_grad():
         network.feature_scale.copy_(network.hidden(sample).square().mean().sqrt().clamp_min(_TINY))
-
-
-def _read(path: Path, network: _Network) -> dict[str, Tensor] | None:
-    """The cached weights, or None where the file does not hold what its name promises."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-    except (OSError, SafetensorError):
-        return None
-    expected = {name: value.shape for name, value in network.state_dict().items()}
-    whole = {name: value.shape for name, value in kept.items()} == expected
-    return kept if whole and all(bool(value.isfinite().all()) for value in kept.values()) else None
-
-
-def _save(network: _Network, path: Path) -> list[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial:
-            save_file(network.state_dict(), partial)
-    except (OSError, SafetensorError) as error:
-        return [f"The classifier could not be kept in {path.parent} ({error}): the next evaluation trains it again."]
-    return []

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -29,9 +29,18 @@ LEAST_ROWS = 20
 # Below this, shares of a few per cent are chance.
 _FEW_SAMPLES = 300
 
+
+class CountedModes(NamedTuple):
+    """Modes of samples, by what they were told, the classifier's fingerprint where it was one, and its notes."""
+
+    modes: ModesResult | None = None
+    by: str | None = None
+    classifier: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 # Samples [N, D] → the modes they show, and who says so.
-# Gives the modes, by what they are told, and the fingerprint of the classifier that tells them, if one does.
-ModeCounter = Callable[[torch.Tensor], tuple[ModesResult, str, str | None]]
+ModeCounter = Callable[[torch.Tensor], CountedModes]
 
 
 @dataclass(frozen=True)
@@ -127,8 +136,8 @@ def measure_diversity(
         memorisation = find_memorisation(samples, realm.training, held_out, settings.seed)
     progress("bins of the data", 0, 0)
     bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
-    modes, modes_by, classifier = realm.count_modes(samples) if realm.count_modes else (None, None, None)
-    found = duplicates, memorisation, bins, modes
+    counted = realm.count_modes(samples) if realm.count_modes else CountedModes()
+    found = duplicates, memorisation, bins, counted.modes
     alarms, differences = find_alarms(*found), find_differences(*found)
     return DiversityResult(
         dataset=realm.dataset,
@@ -141,13 +150,13 @@ def measure_diversity(
         duplicates=duplicates,
         memorisation=memorisation,
         bins=bins,
-        modes=modes,
-        modes_by=modes_by,
-        classifier=classifier,
+        modes=counted.modes,
+        modes_by=counted.by,
+        classifier=counted.classifier,
         pixel_scaling=realm.pixel_scaling,
         seed=settings.seed,
         warnings=(*_warnings(samples, realm), *realm.warnings),
-        notes=(*notes, *said),
+        notes=(*notes, *said, *counted.notes),
         seconds=time.monotonic() - started,
     )
 
@@ -220,14 +229,16 @@ def _mode_counter(
 ) -> ModeCounter | None:
     if dataset.name in MIXTURES:
         mixture = MIXTURES[dataset.name]
-        return lambda samples: (mixture_modes(samples, mixture), f"exact: the components of {dataset.name}", None)
+        by = f"exact: the components of {dataset.name}"
+        return lambda samples: CountedModes(mixture_modes(samples, mixture), by)
     if not settings.classes or dataset.train.labels is None:
         return None
 
-    def count(samples: torch.Tensor) -> tuple[ModesResult, str, str]:
+    def count(samples: torch.Tensor) -> CountedModes:
         classifier = train_classifier(dataset, cache=settings.classifiers, progress=progress)
         labels = classifier.predict(samples), classifier.predict(held_out)
-        return class_modes(*labels, classifier.classes), classifier.about, classifier.fingerprint
+        modes = class_modes(*labels, classifier.classes)
+        return CountedModes(modes, classifier.about, classifier.fingerprint, classifier.notes)
 
     return count
 

@@ -15,14 +15,16 @@ import numpy as np
 import torch
 
 from gantool.evaluation.density import Progress, distinct_rows, silent
+from gantool.evaluation.kept import keep, read_kept
 from gantool.evaluation.kmeans import lloyd
-from gantool.files import replacing
 
 # Lloyd's algorithm from random rows. Three iterations: on MNIST 10,000 centroids then score within 0.4 nats of what ten
 # give (331.5 and 331.8 on the validation rows). k-means++ would spend minutes on the first centroids alone. The seed is
 # fixed, because centroids belong to the data, not to a run.
 KMEANS_ITERATIONS = 3
 KMEANS_SEED = 0
+# Part of the cache's key: a change of the algorithm must not find old centroids.
+_VERSION = 2
 
 # One centroid for two rows at most: with as many centroids as rows, they would be the training images again.
 ROWS_PER_CENTROID = 2
@@ -50,7 +52,8 @@ def kmeans_centroids(
     """k-means centroids of the training rows [R, D] → [K, D] on the CPU, and notes about the cache.
 
     K is `centroid_count(R, count)`. The centroids depend on the data alone, so that they are kept under `cache`, by a
-    hash of the rows and the parameters; a damaged file there is computed again, and said. Rows in float64 are moved to
+    hash of the rows and the parameters, with a checksum; where anything else is there, they are computed again, and a
+    note says so. Rows in float64 are moved to
     their mean, since float32, in which clusters are found, may not tell them apart where they lie.
     """
     if rows.dtype == torch.float64:
@@ -59,23 +62,19 @@ def kmeans_centroids(
         return centred + offset, said
     clusters = centroid_count(len(rows), count)
     values = np.ascontiguousarray(rows.numpy(), dtype=np.float32)
-    path = cache / f"{_key(values, clusters)}.npy"
-    notes: list[str] = []
-    if path.is_file():
-        kept = _read_centroids(path, values.shape[1])
-        if kept is not None:
-            return kept, notes
-        notes.append(f"The cached centroids in {path} were damaged and have been computed again.")
+    key = _key(values, clusters)
+    path = cache / f"{clusters}-{key[:32]}.safetensors"
+    kept = read_kept(path, key)
+    if kept.tensors is not None:
+        return kept.tensors["centroids"], []
+    notes = []
+    if kept.fault:
+        notes.append(f"The cached centroids in {path} were damaged ({kept.fault}) and have been computed again.")
     progress(f"k-means: {clusters:,} centroids of {len(values):,} rows, kept for the next time", 0, 0)
     centroids = _fit(torch.from_numpy(values), clusters, progress)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, centroids.numpy(), allow_pickle=False)
-    except OSError as error:
+    if refusal := keep(path, key, {"centroids": centroids}):
         notes.append(
-            f"The k-means centroids could not be kept in {cache} ({error.strerror}): the next evaluation computes them "
-            f"again."
+            f"The k-means centroids could not be kept in {cache} ({refusal}): the next evaluation computes them again."
         )
     return centroids, notes
 
@@ -92,19 +91,10 @@ def cache_folder() -> Path:
 
 
 def _key(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], clusters: int) -> str:
-    digest = hashlib.sha256(f"lloyd/{values.shape}/{clusters}/{KMEANS_ITERATIONS}/{KMEANS_SEED}".encode())
+    settings = (_VERSION, "lloyd", values.shape, clusters, KMEANS_ITERATIONS, KMEANS_SEED)
+    digest = hashlib.sha256(repr(settings).encode())
     digest.update(values.data)
-    return f"{clusters}-{digest.hexdigest()[:32]}"
-
-
-def _read_centroids(path: Path, dimension: int) -> torch.Tensor | None:
-    """The cached centroids, or None where the file does not hold what its name promises."""
-    try:
-        kept = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    whole = kept.dtype == np.float32 and kept.ndim == 2 and kept.shape[1] == dimension and len(kept) > 0
-    return torch.from_numpy(kept) if whole and bool(np.isfinite(kept).all()) else None
+    return digest.hexdigest()
 
 
 def _fit(rows: torch.Tensor, clusters: int, progress: Progress) -> torch.Tensor:

@@ -320,6 +320,13 @@ def test_labels_that_make_no_classifier_are_a_note(digits: Bench, tmp_path: Path
     assert any(lacking in note and note.endswith("modes are not counted.") for note in result.notes)
 
 
+def test_a_damaged_classifier_in_the_cache_is_a_note(digits: Bench) -> None:
+    assert digits.of(digits.fresh).classifier is not None
+    (kept,) = digits.settings.classifiers.glob("digits-*.safetensors")
+    kept.write_bytes(b"")
+    assert any("classifier" in note and "damaged" in note for note in digits.of(digits.fresh).notes)
+
+
 def test_another_split_is_refused(digits: Bench) -> None:
     with pytest.raises(UsageError, match="--split must be test or validation"):
         realm_of_dataset(digits.dataset, "train", digits.settings)

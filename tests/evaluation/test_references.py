@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from scipy.spatial.distance import cdist
 
 from gantool.evaluation.references import cache_folder, centroid_count, kmeans_centroids, random_subset
@@ -49,7 +51,7 @@ def test_centroids_are_kept_and_read_again(tmp_path: Path) -> None:
     assert done.count(0) > 0
     assert done == sorted(done)  # the second did not compute
     (kept,) = tmp_path.iterdir()
-    np.testing.assert_array_equal(np.load(kept), first.numpy())
+    assert torch.equal(load_file(kept)["centroids"], first)
 
 
 def test_other_rows_or_another_count_are_kept_apart(tmp_path: Path) -> None:
@@ -64,19 +66,41 @@ def test_the_rows_are_left_as_they_were(tmp_path: Path) -> None:
     assert torch.equal(rows, rows_of(60, 4))
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY damaged", None], ids=["empty", "torn", "NaN"])
-def test_a_damaged_file_is_computed_again_and_said(tmp_path: Path, damage: bytes | None) -> None:
+@pytest.mark.parametrize("damage", ["empty", "archive", "one column", "other rows"])
+def test_a_damaged_file_is_computed_again_and_said(tmp_path: Path, damage: str) -> None:
     rows = rows_of(60, 4)
     first, _ = kmeans_centroids(rows, 10, tmp_path)
     (kept,) = tmp_path.iterdir()
-    if damage is None:
-        np.save(kept, np.full((10, 4), np.nan, np.float32))
+    whole = kept.read_bytes()
+    if damage == "empty":
+        kept.write_bytes(b"")
+    elif damage == "archive":
+        with kept.open("wb") as file:
+            np.savez(file, centroids=first.numpy())
+    elif damage == "one column":
+        with safe_open(kept, framework="pt") as file:
+            label = file.metadata()
+        save_file({"centroids": first * torch.tensor([1.0, 1.0, 1.001, 1.0])}, kept, label)
     else:
-        kept.write_bytes(damage)
+        kmeans_centroids(rows_of(60, 4, seed=1), 10, tmp_path / "other")
+        next((tmp_path / "other").iterdir()).replace(kept)
     again, notes = kmeans_centroids(rows, 10, tmp_path)
-    torch.testing.assert_close(again, first)
+    assert torch.equal(again, first)
     assert "damaged" in notes[0]
-    np.testing.assert_array_equal(np.load(kept), again.numpy())
+    assert kept.read_bytes() == whole
+    assert kmeans_centroids(rows, 10, tmp_path)[1] == []
+
+
+def test_a_folder_in_the_files_place_is_said(tmp_path: Path) -> None:
+    rows = rows_of(60, 4)
+    first, _ = kmeans_centroids(rows, 10, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.unlink()
+    kept.mkdir()
+    again, notes = kmeans_centroids(rows, 10, tmp_path)
+    assert torch.equal(again, first)
+    assert "it is not a file" in notes[0]
+    assert "could not be kept" in notes[1]
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
