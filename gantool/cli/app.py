@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 
 import gantool
 from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, train
+from gantool.cli.processors import limit_spinning
 
 FIRST_STEPS = """\
 [bold]gantool[/bold] reproduces Generative Adversarial Nets (Goodfellow et al. 2014) and measures generative models.
@@ -82,4 +84,5 @@ def root(
 
 def run() -> None:
     """The command that was typed; ends in SystemExit."""
+    limit_spinning(os.environ)
     app(prog_name="gantool", args=sys.argv[1:])

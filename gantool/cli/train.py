@@ -106,6 +106,14 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write TensorBoard events.", rich_help_panel="Run")
     ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads of the processor to compute on; another number may round otherwise.",
+            show_default="torch's number",
+            rich_help_panel="Run",
+        ),
+    ] = None,
     runs_dir: RunsDir = Path("runs"),
     data_dir: DataDir = None,
     offline: Offline = False,
@@ -125,8 +133,10 @@ def train(
 
       gantool train --replicas 5                       five seeds side by side, a run each
     """
+    from gantool.cli.processors import set_threads
     from gantool.cli.trainer import Trainer, report
 
+    set_threads(threads)
     given = {key: value for key, value in locals().items() if key in SHORTCUTS and value is not None}
     trainer = Trainer(
         stderr_console(),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gantool.cli.processors import ProcessorWatch, busy_sentence, own_cores
 from gantool.cli.shell import print_json
 from gantool.cli.terminal import note, say, tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -44,6 +45,7 @@ class Trainer:
     as_json: bool
     take_over: bool = False
     array: Path | None = None
+    load: ProcessorWatch = field(default_factory=ProcessorWatch, kw_only=True)
 
     def start(self, config: RunConfig, runs_dir: Path, replicas: int | None) -> list[Outcome]:
         """Trains one new run, or as many as there are to be replicas."""
@@ -55,7 +57,7 @@ class Trainer:
             self._summarise(configs, None)
             return []
         dataset = self._load_data(config)
-        with _Watch(self.console, self.tensorboard, len(configs)) as watch:
+        with _Watch(self.console, self.tensorboard, len(configs), self._warn_if_busy) as watch:
             return start_runs(configs, dataset, self.device, runs_dir, watch)
 
     def resume(
@@ -76,7 +78,7 @@ class Trainer:
             runs = [moved(run, self.array) for run in runs]
         for sentence in (sentence for run in runs for sentence in run.damage(run.metrics)):
             warn(sentence)
-        with _Watch(self.console, self.tensorboard, len(runs)) as watch:
+        with _Watch(self.console, self.tensorboard, len(runs), self._warn_if_busy) as watch:
             return resume_runs(runs, dataset, self.device, watch, steps=steps, epochs=epochs, take_over=self.take_over)
 
     def _replicas_of(self, run: Run, count: int) -> list[Run]:
@@ -106,6 +108,15 @@ class Trainer:
             warn(warning)
         return dataset
 
+    def _warn_if_busy(self) -> None:
+        """One sentence where other programs leave the training's threads no room."""
+        import torch
+
+        if self.device.type == "cpu" and (
+            said := busy_sentence(self.load.cores_taken(), len(own_cores()), torch.get_num_threads())
+        ):
+            warn(said)
+
     def _summarise(self, configs: Sequence[RunConfig], run: Run | None) -> None:
         """Prints what would be done. Files that would be downloaded first are named, and not downloaded."""
         from gantool.cli.summary import print_missing, print_summary
@@ -119,10 +130,14 @@ class Trainer:
 
 
 class _Watch:
-    """Opens the display when a run is there, and closes it whatever happens; replicas share one."""
+    """Opens the display when a run is there, and closes it whatever happens; replicas share one.
 
-    def __init__(self, console: Console, tensorboard: bool, count: int) -> None:
+    `at_start` is called once, when the first run is there.
+    """
+
+    def __init__(self, console: Console, tensorboard: bool, count: int, at_start: Callable[[], None]) -> None:
         self.console, self.tensorboard, self.count = console, tensorboard, count
+        self.at_start: Callable[[], None] | None = at_start
         self.stack = ExitStack()
         self.chorus: Chorus | None = None
 
@@ -133,6 +148,9 @@ class _Watch:
         self.stack.close()
 
     def __call__(self, run: Run, total_steps: int) -> Observer:
+        if self.at_start is not None:
+            self.at_start()
+            self.at_start = None
         start = run.latest_step() or 0
         tell(f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}")
         display = self._display(run, total_steps, start)
