@@ -73,7 +73,7 @@ class _Stage:
 
     def __str__(self) -> str:
         seconds = time.monotonic() - self.began
-        so_far = f"{self.name}: {seconds:,.0f} s so far"
+        so_far = f"{self.name}: {seconds:,.0f} s so far" if seconds >= 1 else f"{self.name} …"
         if not 0 < self.done < self.total:
             return so_far
         left = seconds * (self.total - self.done) / self.done

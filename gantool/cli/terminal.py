@@ -60,7 +60,7 @@ def harmless(text: str) -> str:
 def say(sentence: str = "", style: str | None = None) -> None:
     """A line of what was asked for."""
     with writing():
-        stdout_console().print(sentence, soft_wrap=True, style=style)
+        _print(stdout_console(), sentence, style)
 
 
 def show(table: Table) -> None:
@@ -72,7 +72,13 @@ def show(table: Table) -> None:
 def tell(sentence: str, style: str | None = None) -> None:
     """A line about what is going on. Where nobody can be told, work goes on."""
     with suppress(OSError):
-        stderr_console().print(sentence, soft_wrap=True, style=style)
+        _print(stderr_console(), sentence, style)
+
+
+def _print(console: Console, sentence: str, style: str | None) -> None:
+    """A terminal gets lines that break between words, but for what would not fit whole, such as a long path."""
+    fits = console.is_terminal and all(len(word) < console.width for word in sentence.split())
+    console.print(sentence, soft_wrap=not fits, style=style)
 
 
 def note(sentence: str) -> None:
