@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import TransformType
 from torch.autograd import forward_ad
 
-_LIBRARY: Final[Any] = torch.library.Library("gantool", "IMPL")  # type: ignore[no-untyped-call]
+LIBRARY: Final[Any] = torch.library.Library("gantool", "IMPL")  # type: ignore[no-untyped-call]
 _FUNCTION_TRANSFORMS: Final = "FuncTorchDynamicLayerFrontMode"  # the layer that torch.func enters first
 
 
@@ -43,8 +43,8 @@ def connect(name: str, function: Any, otherwise: Callable[..., Any]) -> None:
             return otherwise(*arguments)
         return function.apply(op, *arguments)
 
-    _LIBRARY.impl(name, differentiate, "Autograd")
-    _LIBRARY.impl(name, transform, _FUNCTION_TRANSFORMS)
+    LIBRARY.impl(name, differentiate, "Autograd")
+    LIBRARY.impl(name, transform, _FUNCTION_TRANSFORMS)
 
 
 def below_autograd(op: Any, *arguments: Any) -> Any:
@@ -63,7 +63,7 @@ def autocast(name: str, cast: Callable[..., tuple[Tensor, ...]]) -> None:
             return op(*arguments)
 
     for device in ("CPU", "CUDA"):
-        _LIBRARY.impl(name, lowered, f"Autocast{device}")
+        LIBRARY.impl(name, lowered, f"Autocast{device}")
 
 
 def one_by_one(info: Any, in_dims: tuple[int | None, ...], op: Any, *arguments: Any) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gantool.errors import UsageError
 from gantool.ops import native
 from gantool.ops.checks import check_contiguous, check_float, check_same, check_shape, check_tensor
+from gantool.ops.dispatch import LIBRARY
 
 
 def momentum_step(
@@ -105,3 +106,20 @@ def _check_apart(op: str, every: dict[str, Tensor], written: dict[str, Tensor]) 
             and max(first.start, second.start) < min(first.stop, second.stop)
         ):
             raise UsageError(f"{op}: {name} must be in memory of its own, and shares some with {other_name}")
+
+
+def _resolved(
+    parameter: Tensor, velocity: Tensor, gradient: Tensor, copy: Tensor | None, rates: Tensor, bound: float
+) -> None:
+    """Refuses negative and conjugate views of what is written, and makes values of what is read.
+
+    Torch's own rule for such views copies back into the operator's results, of which this one has none: torch 2.11
+    writes past the end of its stack there.
+    """
+    _check(parameter, velocity, gradient, copy, rates, bound)
+    torch.ops.gantool.momentum_step(parameter, velocity, gradient.resolve_neg(), copy, rates.resolve_neg(), bound)
+
+
+if native.CPU.loaded:
+    for _key in ("Negative", "Conjugate"):
+        LIBRARY.impl("momentum_step", _resolved, _key)

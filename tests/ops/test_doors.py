@@ -176,6 +176,17 @@ def test_momentum_writes_into_no_view_that_overlaps(dtype: torch.dtype) -> None:
         assert torch.equal(memory, before)
 
 
+@pytest.mark.native
+def test_a_negative_view_that_is_read_is_its_values() -> None:
+    parameter, velocity, gradient = (normal(4, 3, seed=seed).float() for seed in range(3))
+    expected = parameter.clone(), velocity.clone()
+    momentum_step(*expected, gradient, RATES, bound=0.7)
+    torch.ops.gantool.momentum_step(parameter, velocity, negative(gradient), None, RATES, 0.7)
+    assert torch.equal(parameter, expected[0])
+    with pytest.raises(UsageError, match="velocity must be contiguous and no negative view"):
+        torch.ops.gantool.momentum_step(parameter, negative(velocity), gradient, None, RATES, 0.7)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("bound", [0.0, -1.0, math.nan])
 def test_momentum_refuses_a_bound_that_is_none(bound: float, dtype: torch.dtype) -> None:
