@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Before torch is imported. Workers side by side would wait for each other's threads at every barrier.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 import pytest
 
 

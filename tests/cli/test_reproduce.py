@@ -39,7 +39,7 @@ def test_people_see_the_table_and_json_is_one_object(tmp_path: Path) -> None:
         assert words in shown.output
     again = call(*arguments, "--json")
     assert again.exit_code == 0
-    assert "training" not in again.stderr
+    assert "Seed" not in again.stderr
     assert json.loads(again.stdout) == json.loads((tmp_path / "table1.json").read_text())
     assert len(list_runs(tmp_path)) == 2
 
