@@ -11,8 +11,8 @@ from typing import Literal
 import torch
 
 from gantool.data.registry import DATASETS, data_root
-from gantool.environment import processor_name
 from gantool.kernels import status_of_child
+from gantool.runs.environment import processor_name
 
 State = Literal["good", "lacking", "optional"]
 REQUIRED = ("torch", "numpy", "typer", "rich", "safetensors", "scikit-learn", "pillow", "pooch", "matplotlib")

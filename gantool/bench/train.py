@@ -14,7 +14,7 @@ from gantool.config import NetworkConfig, OptimizerConfig, RunConfig, TrainingCo
 from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
 from gantool.presets import build_config, preset_names, preset_text, read_tree
-from gantool.replicas import replica_configs
+from gantool.runs.replicas import replica_configs
 from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
 from gantool.training.fused import FUSED_ORDERS, why_not_fused
 from gantool.training.schedules import rates_at

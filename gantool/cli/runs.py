@@ -20,16 +20,17 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
     """
     from rich.table import Table
 
-    from gantool.runs import list_runs
+    from gantool.runs import list_runs, unreadable_runs
 
     found = [(run, _best(run)) for run in list_runs(runs_dir)]
     rows = [_summary(run, best) for run, best in found]
     notes = _unlike([best for _, best in found if best])
     notes += [sentence for run, _ in found for sentence in run.damage(run.evaluations)]
+    notes += unreadable_runs(runs_dir)
     if json_output:
         print_json({"runs": rows, "notes": notes})
         return
-    if not rows:
+    if not rows and not notes:
         tell(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
         return
     table = Table("run", "data", "state", "step", "best Parzen score (nats)", box=None)

@@ -49,7 +49,7 @@ class Trainer:
 
     def start(self, config: RunConfig, runs_dir: Path, replicas: int | None) -> list[Outcome]:
         """Trains one new run, or as many as there are to be replicas."""
-        from gantool.replicas import replica_configs
+        from gantool.runs.replicas import replica_configs
         from gantool.training.session import start_runs
 
         configs = [config] if replicas is None else replica_configs(config, replicas)
@@ -64,8 +64,8 @@ class Trainer:
         self, reference: str, runs_dir: Path, steps: int | None, epochs: int | None, replicas: int | None
     ) -> list[Outcome]:
         """Goes on with a run; with `replicas`, the number of them, with all that were begun together with it."""
-        from gantool.run_data import moved
         from gantool.runs import find_run
+        from gantool.runs.data import moved
         from gantool.training.session import resume_runs, with_length
 
         run = find_run(reference, runs_dir)
@@ -83,7 +83,7 @@ class Trainer:
 
     def _replicas_of(self, run: Run, count: int) -> list[Run]:
         """The replicas that can go on: one that failed would fail again, and is left out."""
-        from gantool.replicas import find_replicas
+        from gantool.runs.replicas import find_replicas
 
         runs = find_replicas(run)
         if len(runs) != count:
@@ -98,7 +98,7 @@ class Trainer:
     def _load_data(self, config: RunConfig, run: Run | None = None) -> Dataset:
         """The data of a new run, or of one that goes on."""
         from gantool.data import load_dataset
-        from gantool.run_data import load_data
+        from gantool.runs.data import load_data
 
         if run is None:
             dataset = load_dataset(config.data, root=self.data_dir, offline=self.offline)

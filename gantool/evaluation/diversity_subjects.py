@@ -18,8 +18,8 @@ from gantool.evaluation.diversity import (
 )
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
-from gantool.run_data import load_data
 from gantool.runs import Run
+from gantool.runs.data import load_data
 from gantool.sampling import generate
 
 

@@ -33,8 +33,8 @@ from gantool.evaluation.references import random_subset
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
-from gantool.run_data import load_data
 from gantool.runs import Run
+from gantool.runs.data import load_data
 from gantool.sampling import generate
 
 # Below this many rows a feature the covariance that the Fréchet distance stands on is mostly noise.

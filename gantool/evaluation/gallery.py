@@ -16,8 +16,8 @@ from gantool.errors import UsageError
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import check_output, replacing
-from gantool.run_data import load_data
 from gantool.runs import Run
+from gantool.runs.data import load_data
 from gantool.sampling import generate, interpolate, nearest_training
 
 OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")

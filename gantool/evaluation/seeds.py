@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from gantool.checkpoint import checkpoint_steps
 from gantool.config import RunConfig
 from gantool.errors import UsageError
 from gantool.evaluation.compare import require_comparable
 from gantool.evaluation.uncertainty import interval_of_mean
 from gantool.runs import Run, list_runs
+from gantool.runs.checkpoint import checkpoint_steps
 
 ACROSS_SEEDS = (
     "± across seeds is std/√{count} over {count} training seeds (ddof 1), with the samples drawn by each, 95 % in "

@@ -19,8 +19,8 @@ from gantool.evaluation.recording import record
 from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
 from gantool.evaluation.target import target_of_arrays, target_of_dataset
 from gantool.isolation import own_modes
-from gantool.run_data import load_data
 from gantool.runs import Run
+from gantool.runs.data import load_data
 from gantool.sampling import generate
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gantool.run_status import Status
 from gantool.runs import Run
+from gantool.runs.status import Status
 
 # Measures that a complete report has, and how each is called.
 MEASURES = {

@@ -16,7 +16,7 @@ from gantool.evaluation.density import Progress, silent
 from gantool.models import Generator
 from gantool.report.drawing import Picture
 from gantool.report.material import Material, Missing
-from gantool.run_data import load_data
+from gantool.runs.data import load_data
 from gantool.sampling import generate, interpolate, nearest_training
 
 # Drawn on the CPU from one seed: equal checkpoints give equal pictures.

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gantool.checkpoint import checkpoint_steps
 from gantool.data.dataset import Dataset
 from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.subjects import Place
 from gantool.evaluation.target import Target, target_of_dataset
 from gantool.runs import Run
+from gantool.runs.checkpoint import checkpoint_steps
 from gantool.sampling import generate
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gantool.checkpoint import checkpoint_steps
 from gantool.errors import UsageError
 from gantool.runs import Run
+from gantool.runs.checkpoint import checkpoint_steps
 from gantool.training.trainee import Intervals
 
 

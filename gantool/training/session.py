@@ -10,19 +10,19 @@ from typing import Any
 
 import torch
 
-from gantool.checkpoint import drop_checkpoints_after, find_checkpoint
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
-from gantool.environment import describe_environment
 from gantool.errors import GantoolError, UsageError
 from gantool.files import clear_partials
 from gantool.isolation import own_modes
 from gantool.locks import Holder, acquire
 from gantool.plotting import sheet
-from gantool.replicas import create_replicas
-from gantool.run_data import require_same_rows
-from gantool.run_status import Ending, clear_ending, write_ending
 from gantool.runs import Run, create_run
+from gantool.runs.checkpoint import drop_checkpoints_after, find_checkpoint
+from gantool.runs.data import require_same_rows
+from gantool.runs.environment import describe_environment
+from gantool.runs.replicas import create_replicas
+from gantool.runs.status import Ending, clear_ending, write_ending
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health

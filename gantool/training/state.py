@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from gantool.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.config import RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
 from gantool.models import build_discriminator, build_generator
 from gantool.objectives import build_objective
+from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
 from gantool.training.algorithm import Game, Player
 from gantool.training.average import WeightAverage

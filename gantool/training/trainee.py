@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gantool.checkpoint import Groups, prune_checkpoints
 from gantool.config import TrainingConfig
 from gantool.errors import GantoolError
 from gantool.files import append_json_line, sync
-from gantool.run_status import Ending, write_ending
 from gantool.runs import Run
+from gantool.runs.checkpoint import Groups, prune_checkpoints
+from gantool.runs.status import Ending, write_ending
 from gantool.training.algorithm import Iteration
 from gantool.training.divergence import Diverged, DivergenceWatch
 from gantool.training.health import Health

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from gantool.cli.app import app
 from gantool.cli.progress import Display
 from gantool.cli.replicas import Chorus
-from gantool.run_status import Ending, write_ending
 from gantool.runs import open_run
+from gantool.runs.status import Ending, write_ending
 from gantool.training.metrics import Alarm, Look, Record
 
 TRAIN = ("train", "--steps", "20", "--set", "training.log_every=10", "--seed", "5", "--out")

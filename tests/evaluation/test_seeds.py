@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gantool.checkpoint import save_checkpoint
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
@@ -18,6 +17,7 @@ from gantool.evaluation.compare import differences, require_comparable
 from gantool.evaluation.seeds import require_one_configuration, same_but_for_the_seed, summarise
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run
+from gantool.runs.checkpoint import save_checkpoint
 
 RECORD: dict[str, Any] = {
     "measure": "parzen",

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from gantool.checkpoint import save_checkpoint
 from gantool.data import load_dataset
 from gantool.models import build_generator
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.report.page import write_report
 from gantool.runs import Run, create_run
+from gantool.runs.checkpoint import save_checkpoint
 
 MakeRun = Callable[..., Run]
 SIGMAS = (0.1, 0.2, 0.4, 0.8)

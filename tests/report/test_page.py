@@ -14,7 +14,6 @@ from report.conftest import METRICS, MakeRun, parzen_record
 from report.document import Document
 from typer.testing import CliRunner
 
-from gantool.checkpoint import save_checkpoint
 from gantool.cli.app import app
 from gantool.config import TrainingConfig
 from gantool.errors import UsageError
@@ -22,6 +21,7 @@ from gantool.report.comparison import configuration_differences, flatten
 from gantool.report.material import collect
 from gantool.report.page import write_report
 from gantool.runs import Run
+from gantool.runs.checkpoint import save_checkpoint
 
 
 def read(runs: list[Run], out: Path) -> tuple[Document, dict[str, Any]]:

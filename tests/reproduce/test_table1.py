@@ -25,8 +25,8 @@ from gantool.locks import Lock, acquire
 from gantool.reproduce.paper import TABLE_1
 from gantool.reproduce.table1 import score_table
 from gantool.reproduce.training import Plan, Trained, train_seeds
-from gantool.run_status import Ending, write_ending
 from gantool.runs import Run, list_runs
+from gantool.runs.status import Ending, write_ending
 from gantool.training.metrics import Record
 from gantool.training.session import start_run
 from gantool.training.trainee import Observer

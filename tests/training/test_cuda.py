@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from training.watching import silent
 
-from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.presets import build_config, preset_text, read_tree
-from gantool.replicas import replica_configs
+from gantool.runs.checkpoint import find_checkpoint
+from gantool.runs.replicas import replica_configs
 from gantool.training.algorithm import Iteration
 from gantool.training.captured import ITERATIONS, CapturedGame
 from gantool.training.fused import FUSED_ORDERS, FusedGame

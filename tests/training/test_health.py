@@ -13,11 +13,11 @@ import torch
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, RunConfig
 from gantool.data import Dataset, Split, load_dataset
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, find_run
+from gantool.runs.checkpoint import find_checkpoint
 from gantool.sampling import generate
 from gantool.training.divergence import Diverged
 from gantool.training.health import SIGMAS, Health, distinct_rows, has_collapsed

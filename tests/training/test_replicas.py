@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from training.watching import Silent, silent
 
-from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.presets import build_config, preset_text, read_tree
-from gantool.replicas import find_replicas, replica_configs
 from gantool.runs import Run, open_run
+from gantool.runs.checkpoint import find_checkpoint
+from gantool.runs.replicas import find_replicas, replica_configs
 from gantool.training.divergence import Diverged
 from gantool.training.fused import FUSED_ORDERS, FusedGame
 from gantool.training.metrics import Record

@@ -12,12 +12,12 @@ import pytest
 import torch
 from training.watching import SignalAt, assert_same_run, make_config, silent
 
-from gantool.checkpoint import find_checkpoint
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
 from gantool.runs import Run, find_run, open_run
+from gantool.runs.checkpoint import find_checkpoint
 from gantool.training.session import Outcome, resume_run, start_run
 
 ORDERS = ["alternating", "simultaneous", "generator-first"]

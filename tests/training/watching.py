@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gantool.checkpoint import find_checkpoint
 from gantool.config import RunConfig
 from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run
+from gantool.runs.checkpoint import find_checkpoint
 from gantool.training.metrics import Record
 
 TIMINGS = ("images_per_second", "seconds")

@@ -58,8 +58,8 @@ def score_seeds(
     `replicas` those that were trained together with it, too."""
     from gantool.evaluation.seeds import same_but_for_the_seed
     from gantool.evaluation.subjects import evaluate_runs
-    from gantool.replicas import find_replicas
     from gantool.runs import find_run
+    from gantool.runs.replicas import find_replicas
 
     if across and replicas:
         raise UsageError("--seeds and --replicas exclude each other: both say which runs are scored with RUN.")

@@ -13,9 +13,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from gantool.checkpoint import checkpoint_steps, find_checkpoint, prune_checkpoints, read_checkpoint, save_checkpoint
 from gantool.errors import GantoolError
 from gantool.files import append_json_line, clear_partials, read_json_lines, replacing
+from gantool.runs.checkpoint import (
+    checkpoint_steps,
+    find_checkpoint,
+    prune_checkpoints,
+    read_checkpoint,
+    save_checkpoint,
+)
 
 GROUPS = {"generator": {"weight": torch.arange(6.0).view(2, 3)}, "rng": {"run": torch.zeros(3, dtype=torch.uint8)}}
 
@@ -82,7 +88,7 @@ def test_nobody_finds_half_a_checkpoint_while_it_is_pruned(tmp_path: Path) -> No
 def test_checkpoints_and_records_are_on_the_disk_before_they_count(tmp_path: Path) -> None:
     """Every file and folder is synced before the rename that makes it count, as strace sees it."""
     program = (
-        "import sys, pathlib, torch; from gantool.checkpoint import save_checkpoint; "
+        "import sys, pathlib, torch; from gantool.runs.checkpoint import save_checkpoint; "
         "from gantool.files import write_json; folder = pathlib.Path(sys.argv[1]); "
         "save_checkpoint(folder, 1, {'generator': {'w': torch.zeros(2)}}); write_json(folder / 'record.json', {})"
     )

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import gantool
-from gantool.checkpoint import save_checkpoint
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
 from gantool.models import build_generator
 from gantool.presets import build_config, preset_text, read_tree
-from gantool.runs import Run, create_run, find_run, list_runs
+from gantool.runs import Run, create_run, find_run, list_runs, unreadable_runs
+from gantool.runs.checkpoint import save_checkpoint
 
 
 def make_run(runs_dir: Path) -> Run:
@@ -48,7 +48,7 @@ def test_a_missing_run_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"There is no checkpoint in .*"):
         run.load_generator()
     (run.path / "config.json").write_text("{")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="does not hold what a run writes"):
         find_run("1", tmp_path)
 
 
@@ -110,6 +110,29 @@ def test_latest_is_a_convenience(tmp_path: Path) -> None:
     third = make_run(tmp_path)
     assert find_run(None, tmp_path).path.name == third.path.name
     assert not list(tmp_path.glob(".latest*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", "{", "does not hold what a run writes"),
+        ("config.json", '{"name": "x"}', "The configuration lacks"),
+        ("dataset.json", '{"shape": 5}', "does not hold what a run writes"),
+        ("config.json", None, "cannot be read: Is a directory"),
+    ],
+)
+def test_a_run_that_cannot_be_read_hides_no_other(
+    name: str, content: str | None, said: str, tmp_path: Path
+) -> None:
+    broken, sound = make_run(tmp_path), make_run(tmp_path)
+    (broken.path / name).unlink()
+    if content is None:
+        (broken.path / name).mkdir()
+    else:
+        (broken.path / name).write_text(content)
+    assert [run.path for run in list_runs(tmp_path)] == [sound.path]
+    (sentence,) = unreadable_runs(tmp_path)
+    assert said in sentence
 
 
 def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:

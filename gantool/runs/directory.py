@@ -2,7 +2,7 @@
 
 <runs>/0001-mnist/  config.json  dataset.json  environment.json  metrics.jsonl  evaluations.jsonl  samples/*.png
                     checkpoints/step-*/  (while it trains, a lock; where it ended early, ending.json; and replicas.json:
-                    see gantool.locks, gantool.run_status and gantool.replicas)
+                    see gantool.locks, gantool.runs.status and gantool.replicas)
 <runs>/latest       a link to the newest: a convenience, which nothing relies on
 
 Torch is imported where networks are loaded: what runs there are, and how they stand, can be asked without it.
@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
+from gantool.runs.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
 from gantool.config import RunConfig
 from gantool.errors import GantoolError, UsageError
 from gantool.files import append_json_line, read_json_lines, write_json
 from gantool.presets import build_config
-from gantool.run_status import Status, status_of
+from gantool.runs.status import Status, status_of
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +80,7 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        from gantool.run_card import card
+        from gantool.runs.card import card
 
         return card(self)
 
@@ -261,7 +261,7 @@ def create_run(runs_dir: Path, config: RunConfig, dataset: Dataset, environment:
 
 
 def _next_directory(runs_dir: Path, name: str) -> Path:
-    number = max((_number(path) for path in _run_directories(runs_dir)), default=0)
+    number = max((number_of(path) for path in run_directories(runs_dir)), default=0)
     while True:
         number += 1
         path = runs_dir / f"{number:04d}-{name}"
@@ -284,73 +284,14 @@ def _point_latest(runs_dir: Path, name: str) -> None:
             link.unlink(missing_ok=True)
 
 
-def _run_directories(runs_dir: Path) -> list[Path]:
+def run_directories(runs_dir: Path) -> list[Path]:
+    """The folders whose names are those of runs, by number."""
     if not runs_dir.is_dir():
         return []
-    return sorted((entry for entry in runs_dir.iterdir() if _number(entry) and entry.is_dir()), key=_number)
+    return sorted((entry for entry in runs_dir.iterdir() if number_of(entry) and entry.is_dir()), key=number_of)
 
 
-def _number(path: Path) -> int:
+def number_of(path: Path) -> int:
     """The number that a run directory's name begins with; 0 where the name is not a run's."""
     match = re.match(r"(\d{4,})-", path.name)
     return int(match[1]) if match else 0
-
-
-def list_runs(runs_dir: Path) -> list[Run]:
-    """Every run of a folder, oldest first. Directories that no run has begun in are left out.
-
-    Raises UsageError for one that cannot be read: silence would hide that a run is lost.
-    """
-    return [open_run(path) for path in _run_directories(runs_dir) if (path / "dataset.json").is_file()]
-
-
-def open_run(path: Path) -> Run:
-    """Reads a run directory. UsageError where it is not one."""
-    try:
-        config = build_config(json.loads((path / "config.json").read_text(encoding="utf-8")))
-        facts = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
-        data = DataFacts(**facts | {"shape": tuple(facts["shape"])})
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} is not a run directory: it has no {Path(error.filename).name}.") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"The run directory {path} cannot be read ({error}); move it elsewhere.") from error
-    return Run(path, config, data)
-
-
-def load_run(run: str | int | os.PathLike[str] | None = None, runs_dir: str | os.PathLike[str] = "runs") -> Run:
-    """Opens a run for use from Python: a folder, or as on the command line a number, a name or `latest` in `runs_dir`.
-
-    >>> load_run("runs/0003-mnist").sample(64)
-    >>> load_run(3), load_run("latest"), load_run()  # None is the newest
-
-    Raises UsageError, saying what there is, where there is no such run.
-    """
-    if isinstance(run, (str, os.PathLike)) and (Path(run) / "config.json").is_file():
-        return open_run(Path(run))
-    return find_run(None if run is None else os.fspath(run) if not isinstance(run, int) else str(run), Path(runs_dir))
-
-
-def find_run(reference: str | None, runs_dir: Path) -> Run:
-    """The run that a user means: None or `latest` the newest; `7`, `0007`, `0007-mnist` in `runs_dir`; or a path.
-
-    Raises UsageError, saying what there is, where there is no such run.
-    """
-    directories = _run_directories(runs_dir)
-    if reference is None or reference == LATEST:
-        if not directories:
-            raise UsageError(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
-        return open_run(_latest(runs_dir, directories))
-    for path in directories:
-        if reference == path.name or (reference.isdigit() and int(reference) == _number(path)):
-            return open_run(path)
-    if Path(reference).is_dir():
-        return open_run(Path(reference))
-    known = ", ".join(path.name for path in directories[-5:]) or "none"
-    raise UsageError(f"There is no run {reference!r}; the newest in {runs_dir}: {known}.")
-
-
-def _latest(runs_dir: Path, directories: list[Path]) -> Path:
-    """Where the link points, if it is one and points at a run of the folder; else the last directory."""
-    link = runs_dir / LATEST
-    target = runs_dir / link.readlink().name if link.is_symlink() else None
-    return target if target in directories else directories[-1]

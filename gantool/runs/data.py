@@ -10,7 +10,7 @@ from gantool.errors import UsageError
 
 if TYPE_CHECKING:
     from gantool.data import Dataset
-    from gantool.runs import Run
+    from gantool.runs.directory import Run
 
 
 def load_data(run: Run, *, root: Path | None = None, offline: bool = False, array: Path | None = None) -> Dataset:

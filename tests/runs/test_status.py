@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gantool.locks import Lock, acquire
-from gantool.run_status import Ending, clear_ending, read_ending, status_of, write_ending
+from gantool.runs.status import Ending, clear_ending, read_ending, status_of, write_ending
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.files import write_json
-from gantool.runs import Run, create_run, open_run
+from gantool.runs.directory import Run, create_run
+from gantool.runs.find import open_run
 
 FILE_NAME = "replicas.json"
 

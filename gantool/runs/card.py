@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gantool.runs import Run
+    from gantool.runs.directory import Run
 
 _WIDTH, _HEIGHT, _MOST_POINTS = 360, 120, 200
 # Colours that can be told apart without colour vision (Okabe and Ito).
