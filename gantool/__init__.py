@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gantool.version import __version__
+
 if TYPE_CHECKING:
     from gantool.evaluation.estimator import ParzenWindow
     from gantool.runs import load_run
 
-__version__ = "0.1.0"
 __all__ = ["ParzenWindow", "__version__", "load_run"]
 
 

@@ -78,6 +78,12 @@ def write_json(path: Path, payload: Any) -> None:
         partial.write_text(json.dumps(payload, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def cache_folder() -> Path:
+    """gantool's folder in the user's cache: $XDG_CACHE_HOME, else ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "gantool"
+
+
 class JsonLines(NamedTuple):
     """The objects of a JSON-lines file, and the numbers, from 1, of the lines that hold none."""
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import gantool
 from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, train
 from gantool.cli.processors import limit_spinning
+from gantool.version import __version__
 
 FIRST_STEPS = """\
 [bold]gantool[/bold] reproduces Generative Adversarial Nets (Goodfellow et al. 2014) and measures generative models.
@@ -64,7 +64,7 @@ app.command("build", rich_help_panel="Machine")(build.build)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"gantool {gantool.__version__}")
+        print(f"gantool {__version__}")
         raise typer.Exit
 
 

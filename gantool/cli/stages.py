@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Literal
 from gantool.cli.terminal import stderr_console, tell
 
 if TYPE_CHECKING:
-    from gantool.evaluation.density import Progress
+    from gantool.progress import Progress
 
 # A word after so many seconds, and then every so many.
 _FIRST, _EVERY = 2.0, 5.0

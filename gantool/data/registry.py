@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gantool.config import DataConfig
 from gantool.data.remote import MNIST_FILES, RemoteSet
 from gantool.errors import UsageError
+from gantool.files import cache_folder
 
 if TYPE_CHECKING:
     from gantool.data.dataset import Dataset
@@ -79,8 +80,7 @@ def data_root(explicit: Path | None = None) -> Path:
         return explicit.expanduser()
     if named := os.environ.get("GANTOOL_DATA_DIR"):
         return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "gantool"
+    return cache_folder()
 
 
 def find_entry(name: str) -> Entry:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from gantool.evaluation.copies import rank_z
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.references import kmeans_centroids
 from gantool.neighbours import nearest
+from gantool.progress import Progress, silent
 
 # Richardson and Weiss use 100 bins on MNIST-sized data. Fewer where rows are few: a bin that expects less than ten
 # samples is empty by chance too often, and one of less than thirty training rows is badly placed.

@@ -19,11 +19,11 @@ from torch.nn.utils import skip_init
 
 from gantool.data.dataset import Dataset, Split
 from gantool.errors import UsageError
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.kept import Kept, keep, read_kept
-from gantool.evaluation.references import cache_folder
+from gantool.files import cache_folder
 from gantool.isolation import own_modes
 from gantool.nn import ScaledDropout
+from gantool.progress import Progress, silent
 from gantool.seeds import derive_seed
 
 FEATURES = 64
@@ -206,7 +206,7 @@ def _share(accuracy: float, rows: int) -> str:
 
 def classifier_cache() -> Path:
     """Where weights are kept: gantool's folder in the user's cache."""
-    return cache_folder().parent / "classifiers"
+    return cache_folder() / "classifiers"
 
 
 def _labelled(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:

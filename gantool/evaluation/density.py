@@ -6,7 +6,7 @@ Breuleux, Bengio and Vincent 2011; Goodfellow et al. 2014, section 5 and the rel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +17,7 @@ from gantool.errors import UsageError
 from gantool.evaluation.leave_one_out import Blocks, leave_one_out
 from gantool.evaluation.warnings import row_keys
 from gantool.ops import Impl, parzen_log_density
-
-# Called with the stage in words, the rows done and the rows in all.
-Progress = Callable[[str, int, int], None]
+from gantool.progress import Progress, silent
 
 # What decided sigma: validation rows, the samples themselves, or the user.
 SigmaSource = Literal["validation", "leave-one-out", "given"]
@@ -29,10 +27,6 @@ _QUERY_ROWS = 2_000
 
 # The released code's grid, numpy.logspace(-1, 0, 10): from 0.1 to 1 in equal ratios.
 PAPER_GRID: tuple[float, ...] = tuple(10 ** (-1 + step / 9) for step in range(10))
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Shows nothing."""
 
 
 @dataclass(frozen=True)

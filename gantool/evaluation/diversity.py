@@ -17,12 +17,13 @@ from gantool.evaluation.arrays import Rows
 from gantool.evaluation.bins import BinsResult, compare_bins
 from gantool.evaluation.classifier import classifier_cache, train_classifier
 from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find_duplicates, find_memorisation
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
-from gantool.evaluation.references import cache_folder, random_subset
+from gantool.evaluation.references import centroid_cache, random_subset
 from gantool.evaluation.roles import repeats_itself, shared_roles
 from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.warnings import overlap, scaling
+from gantool.progress import Progress, silent
+from gantool.seeds import check_seed
 
 # Fewer samples, or rows of either kind, say next to nothing about a distribution.
 LEAST_ROWS = 20
@@ -50,14 +51,13 @@ class DiversitySettings:
     num_samples: int = 10_000
     seed: int = 0
     classes: bool = True
-    cache: Path = field(default_factory=cache_folder)
+    cache: Path = field(default_factory=centroid_cache)
     classifiers: Path = field(default_factory=classifier_cache)
 
     def __post_init__(self) -> None:
         if self.num_samples < LEAST_ROWS:
             raise UsageError(f"--num-samples must be {LEAST_ROWS} or more, but is {self.num_samples}.")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.evaluation.array_files import ArrayFiles, load_files
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.diversity import (
     DiversityResult,
     DiversitySettings,
@@ -18,6 +17,7 @@ from gantool.evaluation.diversity import (
 )
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
+from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
 from gantool.sampling import generate

@@ -15,9 +15,10 @@ from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.classifier import classifier_cache, train_classifier
-from gantool.evaluation.density import Progress
 from gantool.evaluation.feature_distances import NEIGHBOURS
 from gantool.evaluation.inception import Inception
+from gantool.progress import Progress
+from gantool.seeds import check_seed
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class FeatureSettings:
         for flag, value in (("--num-samples", self.num_samples), ("--neighbours", self.neighbours)):
             if value < 1:
                 raise UsageError(f"{flag} must be a whole number, 1 or more, but is {value}.")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        check_seed(self.seed)
         if self.raw and self.inception:
             raise UsageError("--raw and --inception exclude each other: choose one kind of features.")
 

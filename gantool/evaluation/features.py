@@ -16,7 +16,6 @@ from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.array_files import ArrayFiles, load_files
 from gantool.evaluation.arrays import Rows, load_rows
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.feature_distances import FeatureDistances, distance_from_statistics, feature_distances
 from gantool.evaluation.feature_sources import (
     Features,
@@ -33,6 +32,7 @@ from gantool.evaluation.references import random_subset
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
+from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
 from gantool.sampling import generate

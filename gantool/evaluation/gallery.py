@@ -13,12 +13,13 @@ import torch
 from gantool import plotting
 from gantool.data import Dataset
 from gantool.errors import UsageError
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import check_output, replacing
+from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
 from gantool.sampling import generate, interpolate, nearest_training
+from gantool.seeds import check_seed
 
 OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")
 _INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
@@ -54,8 +55,7 @@ class SampleRequest:
                 raise UsageError(f"{flag} must be a whole number, 1 or more, but is {value}.")
         if self.interpolate and self.columns == 1:
             raise UsageError("--columns must be 2 or more for --interpolate: a row goes from one z to another.")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        check_seed(self.seed)
         for name, path in self.files().items():
             check_output(f"--{name}", path, _SUFFIXES.get(name, (".png",)))
         if len({path.resolve() for path in self.files().values()}) < len(self.files()):

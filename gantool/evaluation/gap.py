@@ -6,10 +6,11 @@ import math
 
 import torch
 
-from gantool.evaluation.density import Progress, log_densities
+from gantool.evaluation.density import log_densities
 from gantool.evaluation.references import random_subset
 from gantool.evaluation.result import TrainGap
 from gantool.ops import Impl
+from gantool.progress import Progress
 
 
 def train_gap(

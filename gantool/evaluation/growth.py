@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from gantool.evaluation.density import Progress, log_densities, mean_and_error
+from gantool.evaluation.density import log_densities, mean_and_error
 from gantool.evaluation.result import SamplePoint
 from gantool.ops import Impl
+from gantool.progress import Progress
 
 # Groups of samples: their scatter is known to 1/√(2·79) = 8 %, and there are few enough to keep the operator busy.
 GROUPS = 80

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gantool.errors import GantoolError, UsageError
-from gantool.evaluation.density import Progress, silent
+from gantool.progress import Progress, silent
 
 _PACKAGE = "torch-fidelity"
 _NETWORK, _LAYER = "inception-v3-compat", "2048"

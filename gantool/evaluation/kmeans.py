@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from gantool.evaluation.density import Progress
+from gantool.progress import Progress
 
 # Elements of one tile of distances: 8 MB, so that its minimum is taken from the cache.
 _TILE_ELEMENTS = 1 << 21

@@ -19,11 +19,17 @@ import torch
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.classes import class_scores, conditional_score
-from gantool.evaluation.density import PAPER_GRID, Choice, Progress, choose_sigma, mean_and_error, score, silent
+from gantool.evaluation.density import PAPER_GRID, Choice, choose_sigma, mean_and_error, score
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.growth import grouped_log_densities, sample_curve
 from gantool.evaluation.precision import in_working_precision
-from gantool.evaluation.references import cache_folder, describe_kmeans, kmeans_centroids, random_subset, subset_indices
+from gantool.evaluation.references import (
+    centroid_cache,
+    describe_kmeans,
+    kmeans_centroids,
+    random_subset,
+    subset_indices,
+)
 from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
@@ -31,6 +37,8 @@ from gantool.evaluation.target import Target
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.isolation import own_modes, recordable
 from gantool.ops import Impl, selected_impl
+from gantool.progress import Progress, silent
+from gantool.seeds import check_seed
 
 __all__ = ["PAPER_SCORES", "ParzenResult", "ParzenSettings", "Reference", "References", "evaluate"]
 
@@ -49,7 +57,7 @@ class ParzenSettings:
     seed: int = 0
     impl: Impl = "auto"
     references: bool = True
-    cache: Path = field(default_factory=cache_folder)
+    cache: Path = field(default_factory=centroid_cache)
     refine: bool = True
 
     def __post_init__(self) -> None:
@@ -60,8 +68,7 @@ class ParzenSettings:
             raise UsageError(f"--sigma must be a number above 0, in the data's units, but is {self.sigma:g}.")
         if self.impl not in get_args(Impl):
             raise UsageError(f"--impl must be one of {', '.join(get_args(Impl))}, but is {self.impl!r}.")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"--seed must be a whole number from 0 to below 2^63, but is {self.seed}.")
+        check_seed(self.seed)
 
 
 @own_modes()

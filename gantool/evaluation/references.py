@@ -8,15 +8,16 @@ with its own sigma, the two say what a score is worth.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gantool.evaluation.density import Progress, distinct_rows, silent
+from gantool.evaluation.density import distinct_rows
 from gantool.evaluation.kept import keep, read_kept
 from gantool.evaluation.kmeans import lloyd
+from gantool.files import cache_folder
+from gantool.progress import Progress, silent
 
 # Lloyd's algorithm from random rows. Three iterations: on MNIST 10,000 centroids then score within 0.4 nats of what ten
 # give (331.5 and 331.8 on the validation rows). k-means++ would spend minutes on the first centroids alone. The seed is
@@ -84,10 +85,9 @@ def describe_kmeans(clusters: int) -> str:
     return f"k-means, {clusters:,} clusters from random rows, {KMEANS_ITERATIONS} Lloyd iterations, seed {KMEANS_SEED}"
 
 
-def cache_folder() -> Path:
-    """Where centroids are kept: gantool's folder in the user's cache ($XDG_CACHE_HOME, ~/.cache)."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "gantool" / "kmeans"
+def centroid_cache() -> Path:
+    """Where centroids are kept."""
+    return cache_folder() / "kmeans"
 
 
 def _key(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], clusters: int) -> str:

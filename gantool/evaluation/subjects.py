@@ -13,12 +13,12 @@ from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.evaluation.array_files import ArrayFiles, load_files
 from gantool.evaluation.arrays import Rows, labels_by_name
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
 from gantool.evaluation.recording import record
 from gantool.evaluation.seeds import SeedScores, require_one_configuration, summarise
 from gantool.evaluation.target import target_of_arrays, target_of_dataset
 from gantool.isolation import own_modes
+from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
 from gantool.sampling import generate

@@ -6,10 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import gantool
 from gantool.evaluation.compare import differences
-from gantool.evaluation.density import Progress, silent
 from gantool.files import check_output, replacing
+from gantool.progress import Progress, silent
 from gantool.report.comparison import configuration, configuration_differences, other_refusals, refusals
 from gantool.report.drawing import Picture
 from gantool.report.figures import class_figure, sample_count_figure, sigma_figure, training_figures
@@ -20,6 +19,7 @@ from gantool.report.pictures import draw_pictures
 from gantool.report.scores import class_table, headline, parzen_tables
 from gantool.report.style import CSS
 from gantool.runs import Run
+from gantool.version import __version__
 
 # The browser itself then refuses whatever is not in the file: scripts, fonts, pictures from elsewhere.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -93,7 +93,7 @@ def build_page(materials: list[Material], pictures: list[list[Picture]]) -> str:
         [
             tag("header", tag("h1", names), tag("p", "gantool report", class_="quiet")),
             tag("main", top, tag("div", join(articles), class_=kind)),
-            tag("footer", tag("p", _WHAT_IT_IS_NOT), tag("p", f"gantool {gantool.__version__}"), class_="quiet"),
+            tag("footer", tag("p", _WHAT_IT_IS_NOT), tag("p", f"gantool {__version__}"), class_="quiet"),
         ]
     )
     return f"{head}{body}\n</body>\n</html>\n"

@@ -12,8 +12,8 @@ from gantool import plotting
 from gantool.data import Dataset
 from gantool.data.registry import find_entry
 from gantool.errors import GantoolError
-from gantool.evaluation.density import Progress, silent
 from gantool.models import Generator
+from gantool.progress import Progress, silent
 from gantool.report.drawing import Picture
 from gantool.report.material import Material, Missing
 from gantool.runs.data import load_data

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gantool.data.dataset import Dataset
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.subjects import Place
 from gantool.evaluation.target import Target, target_of_dataset
+from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.checkpoint import checkpoint_steps
 from gantool.sampling import generate

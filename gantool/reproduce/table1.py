@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gantool.data.dataset import Dataset
-from gantool.evaluation.density import Progress, silent
 from gantool.evaluation.parzen import ParzenSettings
 from gantool.evaluation.seeds import SeedScores
 from gantool.evaluation.subjects import Place, evaluate_runs
 from gantool.evaluation.warnings import PROTOCOL_SAMPLES
 from gantool.files import write_json
+from gantool.progress import Progress, silent
 from gantool.reproduce.curve import Point, curve_of, training_of
 from gantool.reproduce.paper import PAPER_UNCERTAINTY, TABLE_1
 from gantool.reproduce.training import Plan

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import torch
 
-import gantool
+from gantool.version import __version__
 
 
 def processor_name() -> str:
@@ -27,7 +27,7 @@ def processor_name() -> str:
 def describe_environment(device: torch.device | None = None) -> dict[str, Any]:
     """Versions, processor, threads and, for a CUDA device, the GPU: what environment.json and benchmarks record."""
     facts: dict[str, Any] = {
-        "gantool": gantool.__version__,
+        "gantool": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,

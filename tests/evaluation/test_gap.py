@@ -11,12 +11,12 @@ from evaluation.oracle import brute_force
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.evaluation.density import silent
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.references import random_subset
 from gantool.evaluation.target import Target, target_of_dataset
 from gantool.evaluation.warnings import favoured, memorised
+from gantool.progress import silent
 
 
 def test_the_gap_is_that_of_float64() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from evaluation.oracle import brute_force
 
-from gantool.evaluation.density import silent
 from gantool.evaluation.growth import Grouped, grouped_log_densities, sample_curve
+from gantool.progress import silent
 
 
 def rows_of(count: int, seed: int, dimension: int = 4) -> torch.Tensor:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from gantool.evaluation.density import silent
 from gantool.evaluation.kmeans import lloyd
+from gantool.progress import silent
 
 
 def cloud(dimension: int, leading: int) -> torch.Tensor:

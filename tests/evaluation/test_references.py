@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.spatial.distance import cdist
 
-from gantool.evaluation.references import cache_folder, centroid_count, kmeans_centroids, random_subset
+from gantool.evaluation.references import centroid_cache, centroid_count, kmeans_centroids, random_subset
 
 
 def rows_of(count: int, dimension: int, seed: int = 0) -> torch.Tensor:
@@ -120,6 +120,6 @@ def test_repeated_rows_make_fewer_centroids(tmp_path: Path) -> None:
 
 def test_the_cache_is_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "gantool" / "kmeans"
+    assert centroid_cache() == tmp_path / "gantool" / "kmeans"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "gantool" / "kmeans"
+    assert centroid_cache() == Path.home() / ".cache" / "gantool" / "kmeans"

@@ -12,10 +12,10 @@ from gantool.cli.terminal import note, say, show, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from gantool.evaluation.density import Progress
     from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.seeds import SeedScores
     from gantool.evaluation.subjects import Place
+    from gantool.progress import Progress
 
 RunNames = Annotated[
     list[str] | None,
