@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from gantool import neighbours
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.data.toy import MIXTURES
+from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
 from gantool.neighbours import nearest, nearest_other, pairs_within
 

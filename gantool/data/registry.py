@@ -28,25 +28,25 @@ class Entry:
 
 
 def _load_digits(_config: DataConfig, _root: Path) -> Dataset:
-    from gantool.data.digits import load_digits
+    from gantool.data.sets.digits import load_digits
 
     return load_digits()
 
 
 def _load_mnist(_config: DataConfig, root: Path) -> Dataset:
-    from gantool.data.mnist import load_mnist
+    from gantool.data.sets.mnist import load_mnist
 
     return load_mnist(root)
 
 
 def _load_toy(config: DataConfig, _root: Path) -> Dataset:
-    from gantool.data.toy import load_toy
+    from gantool.data.sets.toy import load_toy
 
     return load_toy(config.name)
 
 
 def _load_array(config: DataConfig, _root: Path) -> Dataset:
-    from gantool.data.arrays import load_array
+    from gantool.data.sets.arrays import load_array
 
     assert config.path is not None  # DataConfig insists on it for this name
     return load_array(Path(config.path).expanduser(), None if config.scale == "auto" else config.scale)

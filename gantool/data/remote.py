@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantool.data.payload import open_payload
+from gantool.data.formats.payload import open_payload
 from gantool.errors import UsageError
 
 _CHUNK = 1 << 20

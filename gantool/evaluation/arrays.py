@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from gantool.data.arrays import labels_of, rows_of
-from gantool.data.images import read_image_folder
-from gantool.data.npy import Array, read_arrays
-from gantool.data.tensors import read_tensors
+from gantool.data.formats.images import read_image_folder
+from gantool.data.formats.npy import Array, read_arrays
+from gantool.data.formats.tensors import read_tensors
+from gantool.data.sets.arrays import labels_of, rows_of
 from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
 from gantool.evaluation.feature_statistics import are_statistics

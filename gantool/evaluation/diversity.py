@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from gantool.data.dataset import Dataset
-from gantool.data.toy import MIXTURES
+from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.bins import BinsResult, compare_bins

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.data.npy import Array, read_arrays
-from gantool.data.tensors import read_tensors
+from gantool.data.formats.npy import Array, read_arrays
+from gantool.data.formats.tensors import read_tensors
 from gantool.errors import UsageError
 
 # The names that the authors' code gives them (Heusel et al. 2017), and every tool after it.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.data.toy import Mixture
+from gantool.data.sets.toy import Mixture
 from gantool.errors import UsageError
 
 # A class counts as captured from this part of its share among the data on: a generator that shows it ten times too

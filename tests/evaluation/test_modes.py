@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gantool.data.toy import MIXTURES
+from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
 from gantool.evaluation.modes import class_histogram, class_modes, mixture_modes
 

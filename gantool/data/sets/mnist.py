@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from gantool.data.dataset import Dataset, Split
-from gantool.data.idx import read_idx
+from gantool.data.formats.idx import read_idx
 from gantool.data.remote import MNIST_FILES
 from gantool.errors import UsageError
 

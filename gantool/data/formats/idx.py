@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gantool.data.payload import open_payload
+from gantool.data.formats.payload import open_payload
 from gantool.errors import UsageError
 
 _UNSIGNED_BYTE = 8

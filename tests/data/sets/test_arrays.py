@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.data.npy import read_arrays
+from gantool.data.formats.npy import read_arrays
 from gantool.errors import UsageError
 
 RNG = np.random.default_rng(5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gantool.data import images
-from gantool.data.images import read_image_folder
+from gantool.data.formats.images import read_image_folder
 from gantool.errors import UsageError
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ and must be finite.
 An .npz file holds `train`, `validation` and `test`, with `train_labels`, `validation_labels` and `test_labels` or
 without; or one array, called `x`, `data` or anything else, with `labels` or without. Such a single array is dealt out
 80 / 10 / 10 in the order of `fixed_permutation`, the training rows first and the test rows last. So are the images of a
-folder, whose subfolders are labels: see :mod:`gantool.data.images`.
+folder, whose subfolders are labels: see :mod:`gantool.data.formats.images`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from gantool.data.dataset import Dataset, Split, fixed_permutation
-from gantool.data.images import read_image_folder
-from gantool.data.npy import Array, read_arrays
-from gantool.data.tensors import read_tensors
+from gantool.data.formats.images import read_image_folder
+from gantool.data.formats.npy import Array, read_arrays
+from gantool.data.formats.tensors import read_tensors
 from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gantool.data.idx import read_idx
+from gantool.data.formats.idx import read_idx
 from gantool.errors import UsageError
 
 

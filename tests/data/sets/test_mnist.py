@@ -11,8 +11,8 @@ import torch
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.data.mnist import load_mnist
 from gantool.data.remote import MNIST_FILES
+from gantool.data.sets.mnist import load_mnist
 from gantool.errors import UsageError
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from gantool.data.tensors import read_tensors
+from gantool.data.formats.tensors import read_tensors
 from gantool.errors import UsageError
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gantool.data.npy import Array
+from gantool.data.formats.npy import Array
 from gantool.errors import UsageError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")

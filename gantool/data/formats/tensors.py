@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from gantool.data.npy import Array
+from gantool.data.formats.npy import Array
 from gantool.errors import UsageError
 
 # Types that NumPy has, and bfloat16, which becomes float32 without loss.

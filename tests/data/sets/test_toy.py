@@ -9,7 +9,7 @@ import torch
 
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.data.toy import MIXTURES, Mixture
+from gantool.data.sets.toy import MIXTURES, Mixture
 
 NAMES = ("mixture1d", "ring2d", "grid2d")
 
