@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from gantool.bench.plain_loop import ORDERS, PlainLoop
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
-from gantool.presets import build_config, preset_text, read_tree
 
 
 def main() -> None:

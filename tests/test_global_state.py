@@ -14,6 +14,7 @@ import torch
 
 from gantool import ParzenWindow, load_run
 from gantool.config import DataConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.evaluation import classifier
 from gantool.evaluation.diversity import DiversitySettings
@@ -25,7 +26,6 @@ from gantool.evaluation.subjects import Place, evaluate_run
 from gantool.evaluation.target import target_of_dataset
 from gantool.nn import Maxout
 from gantool.ops import maxout, parzen_log_density
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.training.session import resume_run, start_run
 
 

@@ -15,8 +15,8 @@ import torch
 from gantool.bench import maxout, parzen, train
 from gantool.bench.case import Case, Error, Problem
 from gantool.bench.timing import Effort, peak_flops, seconds_of, speedups, time_in_turn
+from gantool.config.sources import preset_text
 from gantool.errors import GantoolError, UsageError
-from gantool.presets import preset_text
 from gantool.runs.environment import describe_environment
 
 IMPLS = {"maxout": maxout.IMPLS, "parzen": parzen.IMPLS, "train": train.IMPLS}

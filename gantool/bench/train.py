@@ -11,9 +11,9 @@ import torch
 from gantool.bench.case import Case, Problem, wanted
 from gantool.bench.plain_loop import PlainLoop, unknown
 from gantool.config import NetworkConfig, OptimizerConfig, RunConfig, TrainingConfig
+from gantool.config.sources import build_config, preset_names, preset_text, read_tree
 from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
-from gantool.presets import build_config, preset_names, preset_text, read_tree
 from gantool.runs.replicas import replica_configs
 from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
 from gantool.training.fused import FUSED_ORDERS, why_not_fused

@@ -23,7 +23,7 @@ def list_presets(json_output: JsonFlag = False, debug: DebugFlag = False) -> Non
     """
     from rich.table import Table
 
-    from gantool.presets import build_config, preset_names, preset_text, read_tree
+    from gantool.config.sources import build_config, preset_names, preset_text, read_tree
 
     presets = [build_config(read_tree(preset_text(name), name)) for name in preset_names()]
     if json_output:
@@ -46,7 +46,7 @@ def show_preset(
 
     Example: gantool config show mnist > mine.toml
     """
-    from gantool.presets import build_config, preset_text, read_tree
+    from gantool.config.sources import build_config, preset_text, read_tree
 
     text = preset_text(name)
     if json_output:

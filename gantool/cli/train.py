@@ -170,7 +170,7 @@ def _resolve(
     dataset: str | None, array: Path | None, config: Path | None, settings: list[str], given: dict[str, Any]
 ) -> RunConfig:
     """Preset, file, --set items and the command's own options, each over the one before."""
-    from gantool import presets
+    from gantool.config import sources as presets
 
     over = presets.read_config_file(config) if config is not None else {}
     if dataset is None and presets.is_whole(over):

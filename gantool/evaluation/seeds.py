@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from gantool.config import RunConfig
+from gantool.config.compare import config_differences
 from gantool.errors import UsageError
 from gantool.evaluation.compare import require_comparable
 from gantool.evaluation.uncertainty import interval_of_mean
@@ -113,22 +113,3 @@ def same_but_for_the_seed(run: Run, runs_dir: Path, step: int | None = None) -> 
         else:
             chosen[seed] = other
     return [chosen[seed] for seed in sorted(chosen)], notes
-
-
-def config_differences(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """{dotted key: (value, value)} of every field that differs, apart from seed, name and description."""
-    flat = [_flatten(_without_seed(config).to_dict()) for config in (first, second)]
-    keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]
-    pairs = {key: (flat[0].get(key, "nothing"), flat[1].get(key, "nothing")) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _without_seed(config: RunConfig) -> RunConfig:
-    return replace(config, name="run", about="", training=replace(config.training, seed=0))
-
-
-def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(node, (dict, list, tuple)):
-        items = node.items() if isinstance(node, dict) else enumerate(node)
-        return {key: value for name, item in items for key, value in _flatten(item, f"{prefix}.{name}").items()}
-    return {prefix.removeprefix("."): node}

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gantool.config.compare import flatten
 from gantool.evaluation.compare import differences
 from gantool.report.material import MEASURES, Material
 
 # A run's own name and description differ always and mean nothing.
 _UNTOLD = ("name", "about")
-
-
-def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries and lists → {"training.k": 1, "generator.layers.0.kind": "relu", …}."""
-    if isinstance(tree, dict):
-        items = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, (list, tuple)):
-        items = [(str(index), value) for index, value in enumerate(tree)]
-    else:
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for key, value in items:
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
-    return flat
 
 
 def configuration(material: Material) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from gantool.config import RunConfig
+from gantool.config.compare import config_differences
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.evaluation.seeds import config_differences
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, list_runs
 from gantool.training.session import Outcome, resume_run, start_run, with_length
 from gantool.training.trainee import Observer

@@ -23,7 +23,7 @@ from gantool.runs.checkpoint import checkpoint_steps, find_checkpoint, read_chec
 from gantool.config import RunConfig
 from gantool.errors import GantoolError, UsageError
 from gantool.files import append_json_line, read_json_lines, write_json
-from gantool.presets import build_config
+from gantool.config.sources import build_config
 from gantool.runs.status import Status, status_of
 
 if TYPE_CHECKING:

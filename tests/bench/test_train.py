@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from gantool.bench.plain_loop import PlainLoop, unknown
 from gantool.bench.train import _operations, _repeated, _replicas_problem
 from gantool.config import DataConfig, NetworkConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.models import build_discriminator, build_generator, draw_noise
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.training.fused import FUSED_ORDERS, FusedGame
 from gantool.training.schedules import rates_at
 from gantool.training.state import build_state

@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.models import build_generator
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run
 from gantool.runs.checkpoint import save_checkpoint
 

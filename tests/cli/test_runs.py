@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from gantool.cli.app import app
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run
 
 Scored = Callable[..., Run]

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.compare import differences, require_comparable
 from gantool.evaluation.seeds import require_one_configuration, same_but_for_the_seed, summarise
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run
 from gantool.runs.checkpoint import save_checkpoint
 

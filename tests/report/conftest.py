@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.models import build_generator
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.report.page import write_report
 from gantool.runs import Run, create_run
 from gantool.runs.checkpoint import save_checkpoint

@@ -13,7 +13,7 @@ from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
 from gantool.models import build_generator
-from gantool.presets import build_config, preset_text, read_tree
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run, find_run, list_runs, unreadable_runs
 from gantool.runs.checkpoint import save_checkpoint
 

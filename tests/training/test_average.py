@@ -11,10 +11,10 @@ from torch import nn
 from training.watching import Silent
 
 from gantool.config import DataConfig, RunConfig
+from gantool.config.sources import apply_settings, build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.presets import apply_settings, build_config, preset_text, read_tree
 from gantool.runs import Run
 from gantool.runs.checkpoint import find_checkpoint, read_checkpoint
 from gantool.training.average import WeightAverage

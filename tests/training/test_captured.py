@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gantool.config import DataConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
 from gantool.training.fused import FUSED_ORDERS
 from gantool.training.schedules import rates_at

@@ -11,9 +11,9 @@ from torch import Tensor
 from training.watching import silent
 
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.runs.replicas import replica_configs
 from gantool.training.algorithm import Iteration

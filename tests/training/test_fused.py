@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.nn.dropout import keep_mask
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.training.fused import why_not_fused
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState, build_state

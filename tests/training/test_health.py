@@ -14,8 +14,8 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 from gantool.config import DataConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import Dataset, Split, load_dataset
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, find_run
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.sampling import generate

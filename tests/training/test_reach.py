@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset, Split
 from gantool.errors import UsageError
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.training.state import build_state
 
 CONFIG = build_config(read_tree(preset_text("digits"), "digits"))

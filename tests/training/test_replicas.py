@@ -16,10 +16,10 @@ from torch import Tensor
 from training.watching import Silent, silent
 
 from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.presets import build_config, preset_text, read_tree
 from gantool.runs import Run, open_run
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.runs.replicas import find_replicas, replica_configs

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool.config import RunConfig
-from gantool.presets import build_config, preset_text, read_tree
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.runs import Run
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.training.metrics import Record

@@ -10,9 +10,17 @@ import pytest
 import torch
 
 from gantool.config import DataConfig, RunConfig
+from gantool.config.sources import (
+    apply_settings,
+    build_config,
+    merge,
+    preset_names,
+    preset_text,
+    read_config_file,
+    read_tree,
+)
 from gantool.data import load_dataset
 from gantool.errors import UsageError
-from gantool.presets import apply_settings, build_config, merge, preset_names, preset_text, read_config_file, read_tree
 from gantool.training.state import build_state
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gantool.config import RunConfig
+from gantool.config.schema import RunConfig
 from gantool.errors import UsageError
 
 Tree = dict[str, Any]
@@ -24,7 +24,7 @@ Section = TypeVar("Section")
 
 def preset_names() -> list[str]:
     """The presets that ship with the tool, in alphabetical order."""
-    folder = resources.files("gantool") / "presets"
+    folder = resources.files("gantool.config") / "presets"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
@@ -32,7 +32,7 @@ def preset_text(name: str) -> str:
     """The TOML text of a preset, comments included. UsageError, with the nearest name, where there is none."""
     if name not in preset_names():
         raise UsageError(f"There is no preset {name!r}{_nearest(name, preset_names())}; see `gantool config list`.")
-    return (resources.files("gantool") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return (resources.files("gantool.config") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_tree(text: str, source: str) -> Tree:

@@ -1,6 +1,6 @@
 """What a run is: frozen dataclasses, checked on construction, and nothing hidden anywhere else.
 
-A configuration is read from a preset (see :mod:`gantool.presets`), printed with `gantool config show`, saved as
+A configuration is read from a preset (see :mod:`gantool.config.sources`), printed with `gantool config show`, saved as
 `config.json` in the run directory, and passed explicitly. Every error names the field as it is typed after
 `--set`, for example `training.k`. Standard library only, so that the command line starts at once.
 """
