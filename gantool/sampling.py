@@ -11,7 +11,7 @@ from gantool.config import NoiseConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.models.noise import draw_noise
-from gantool.neighbours import nearest
+from gantool.numerics.neighbours import nearest
 from gantool.seeds import derive_seed
 
 

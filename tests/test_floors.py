@@ -15,8 +15,8 @@ PACKAGE = Path(gantool.__file__).parent
 FLOORS = {
     "cli": 5, "__main__": 5,
     "training": 4, "evaluation": 4, "bench": 4, "report": 4, "theory": 4, "reproduce": 4, "doctor": 4,
-    "runs": 3, "sampling": 3, "neighbours": 3, "plotting": 3, "distributed": 3,
-    "models": 2, "nn": 2, "data": 2, "objectives": 2,
+    "runs": 3, "sampling": 3, "plotting": 3, "distributed": 3,
+    "numerics": 2, "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,
     "progress": 1, "version": 1,
     "build": 1, "extensions": 1, "libraries": 1, "kernels": 1,

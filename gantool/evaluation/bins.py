@@ -16,7 +16,7 @@ import torch
 
 from gantool.evaluation.copies import rank_z
 from gantool.evaluation.references import kmeans_centroids
-from gantool.neighbours import nearest
+from gantool.numerics.neighbours import nearest
 from gantool.progress import Progress, silent
 
 # Richardson and Weiss use 100 bins on MNIST-sized data. Fewer where rows are few: a bin that expects less than ten

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from gantool.evaluation.density import log_densities, mean_and_error
 from gantool.evaluation.result import ClassScore, ConditionalClassScore, ConditionalScore
+from gantool.numerics.density import log_densities, mean_and_error
 from gantool.ops import Impl
 
 

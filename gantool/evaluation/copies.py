@@ -7,14 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gantool.evaluation.references import random_subset
-from gantool.neighbours import nearest, nearest_other, pairs_within
-
-# The low quantile of the data's own distances below which two rows count as nearly the same.
-NEAR_QUANTILE = 0.01
-
-# The radius, a dimension, where all rows are alike and give none: a thousandth of the width of [0, 1].
-FALLBACK_RADIUS = 1e-3
+from gantool.numerics.neighbours import NEAR_QUANTILE, all_twins, near_radius, nearest, nearest_other, pairs_within
+from gantool.numerics.rows import random_subset
 
 
 @dataclass(frozen=True)
@@ -99,22 +93,6 @@ def find_duplicates(samples: torch.Tensor, training: torch.Tensor, seed: int) ->
         data_birthday_support=birthday_support(data_pairs, count),
         near_radius_fixed=all_twins(expected),
     )
-
-
-def near_radius(distances: torch.Tensor, dimension: int) -> float:
-    """Within it two rows count as nearly the same: the 1 % quantile of rows' distances [N] to a nearest other row.
-
-    Exact twins are left out: blank images or repeated rows among the data say nothing about likeness, and would make it
-    0. Where only twins are left, it is FALLBACK_RADIUS·√`dimension`.
-    """
-    if all_twins(distances):
-        return FALLBACK_RADIUS * math.sqrt(dimension)
-    return float(distances[distances > 0].quantile(NEAR_QUANTILE))
-
-
-def all_twins(distances: torch.Tensor) -> bool:
-    """Whether every row has an exact twin, by the distances [N] to a nearest other row: they calibrate nothing then."""
-    return not bool((distances > 0).any())
 
 
 def birthday_batch(pairs: int, count: int) -> float | None:

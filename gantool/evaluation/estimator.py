@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from gantool.errors import UsageError
-from gantool.evaluation.density import PAPER_GRID, CurvePoint, log_densities
 from gantool.isolation import own_modes
+from gantool.numerics.density import PAPER_GRID, CurvePoint, log_densities
 from gantool.ops import Impl, parzen_log_density, selected_impl
 
 Array: TypeAlias = npt.NDArray[np.float64] | Tensor

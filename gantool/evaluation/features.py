@@ -28,10 +28,10 @@ from gantool.evaluation.feature_sources import (
     real_of_dataset,
 )
 from gantool.evaluation.feature_statistics import Statistics, read_statistics
-from gantool.evaluation.references import random_subset
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
+from gantool.numerics.rows import random_subset
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data

@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from gantool.evaluation.density import log_densities
-from gantool.evaluation.references import random_subset
 from gantool.evaluation.result import TrainGap
+from gantool.numerics.density import log_densities
+from gantool.numerics.rows import random_subset
 from gantool.ops import Impl
 from gantool.progress import Progress
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gantool.evaluation.density import log_densities, mean_and_error
 from gantool.evaluation.result import SamplePoint
+from gantool.numerics.density import log_densities, mean_and_error
 from gantool.ops import Impl
 from gantool.progress import Progress
 

@@ -19,23 +19,18 @@ import torch
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.classes import class_scores, conditional_score
-from gantool.evaluation.density import PAPER_GRID, Choice, choose_sigma, mean_and_error, score
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.growth import grouped_log_densities, sample_curve
 from gantool.evaluation.precision import in_working_precision
-from gantool.evaluation.references import (
-    centroid_cache,
-    describe_kmeans,
-    kmeans_centroids,
-    random_subset,
-    subset_indices,
-)
+from gantool.evaluation.references import centroid_cache, describe_kmeans, kmeans_centroids
 from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
 from gantool.evaluation.target import Target
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.isolation import own_modes, recordable
+from gantool.numerics.density import PAPER_GRID, Choice, choose_sigma, mean_and_error, score
+from gantool.numerics.rows import random_subset, subset_indices
 from gantool.ops import Impl, selected_impl
 from gantool.progress import Progress, silent
 from gantool.seeds import check_seed

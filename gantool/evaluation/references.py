@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gantool.evaluation.density import distinct_rows
 from gantool.evaluation.kept import keep, read_kept
-from gantool.evaluation.kmeans import lloyd
 from gantool.files import cache_folder
+from gantool.numerics.kmeans import lloyd
+from gantool.numerics.rows import distinct_rows
 from gantool.progress import Progress, silent
 
 # Lloyd's algorithm from random rows. Three iterations: on MNIST 10,000 centroids then score within 0.4 nats of what ten
@@ -29,17 +29,6 @@ _VERSION = 2
 
 # One centroid for two rows at most: with as many centroids as rows, they would be the training images again.
 ROWS_PER_CENTROID = 2
-
-
-def random_subset(rows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
-    """`count` of the rows [R, D] without repetition, in their order: [min(count, R), D]."""
-    return rows if count >= len(rows) else rows[subset_indices(len(rows), count, seed)]
-
-
-def subset_indices(available: int, count: int, seed: int) -> torch.Tensor:
-    """`count` different indices below `available`, ascending: [min(count, available)]."""
-    rng = torch.Generator().manual_seed(seed)
-    return torch.randperm(available, generator=rng, device="cpu")[:count].sort().values
 
 
 def centroid_count(rows: int, count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gantool.evaluation.density import CurvePoint, SigmaSource
+from gantool.numerics.density import CurvePoint, SigmaSource
 
 # Table 1 of the paper, for data sets of the same name; mean log-likelihood on the test set in nats.
 PAPER_SCORES: dict[str, dict[str, Any]] = {

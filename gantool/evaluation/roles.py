@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from gantool.evaluation.warnings import row_keys
+from gantool.numerics.rows import row_keys
 
 # Real sets share a few rows, such as blank images. More than this share of the smaller one, counted without
 # repetitions, and more than one row, is the same set in two roles.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from gantool.evaluation.density import Choice
-from gantool.evaluation.leave_one_out import Blocks
+from gantool.numerics.density import Choice
+from gantool.numerics.leave_one_out import Blocks
 
 # Sigmas in one pass over the distances: the slope at all of them costs hardly more than at one.
 _NODES = 9

@@ -10,9 +10,9 @@ from statistics import fmean, pstdev, stdev, variance
 import torch
 from scipy.special import ndtr, stdtrit
 
-from gantool.evaluation.density import Choice, mean_and_error
 from gantool.evaluation.growth import Grouped
 from gantool.evaluation.result import Uncertainty
+from gantool.numerics.density import Choice, mean_and_error
 
 RESAMPLES = 1_000
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gantool.evaluation.bins import BinsResult
-from gantool.evaluation.copies import NEAR_QUANTILE, DuplicatesResult, MemorisationResult
+from gantool.evaluation.copies import DuplicatesResult, MemorisationResult
 from gantool.evaluation.modes import ModesResult
+from gantool.numerics.neighbours import NEAR_QUANTILE
 
 AlarmKind = Literal["collapse", "partial collapse", "memorisation", "averaging", "missing modes"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+
+from gantool.numerics.rows import row_keys
 
 # The paper's number of samples. The estimate grows with it, so that any other number is another measure.
 PROTOCOL_SAMPLES = 10_000
@@ -108,16 +109,6 @@ def duplicates(samples: torch.Tensor) -> list[str]:
 def overlap(selection: torch.Tensor, scored: torch.Tensor) -> int:
     """How many rows that sigma is chosen on are also among the rows that are scored."""
     return int(np.isin(row_keys(selection), row_keys(scored)).sum())
-
-
-def row_keys(rows: torch.Tensor) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    """A 128-bit hash of each row [N, D] → [N]: equal rows have equal keys, and others differ for all purposes.
-
-    Adding 0 turns −0 into 0, so that equal rows have equal bytes.
-    """
-    values = rows.cpu().numpy()
-    digests = (hashlib.blake2b((row + np.float32(0)).data, digest_size=16).digest() for row in values)
-    return np.frombuffer(b"".join(digests), dtype="V16")
 
 
 def leave_one_out(samples: int, copies: int) -> list[str]:

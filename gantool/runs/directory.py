@@ -10,7 +10,6 @@ Torch is imported where networks are loaded: what runs there are, and how they s
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -19,11 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.runs.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
 from gantool.config import RunConfig
 from gantool.errors import GantoolError, UsageError
 from gantool.files import append_json_line, read_json_lines, write_json
-from gantool.config.sources import build_config
+from gantool.runs.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
 from gantool.runs.status import Status, status_of
 
 if TYPE_CHECKING:

@@ -83,7 +83,10 @@ class CapturedGame:
         return iteration.of_each_game()
 
     def _stage(self, first: int, rates: Sequence[Rates]) -> None:
-        """Writes what these iterations read where they read it. The host does not wait."""
+        """Copies the rates and row indices of the coming iterations into the buffers that the graph reads.
+
+        The host does not wait.
+        """
         pairs = torch.tensor([(now.learning_rate, now.momentum) for now in rates], dtype=torch.float64, device="cpu")
         pairs = pairs.pin_memory() if self.rates.is_cuda else pairs
         self.rates[: len(rates)].copy_(pairs, non_blocking=True)

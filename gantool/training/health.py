@@ -14,10 +14,9 @@ import torch
 
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
-from gantool.evaluation.copies import all_twins, near_radius
-from gantool.evaluation.density import geometric_grid
-from gantool.evaluation.references import random_subset
-from gantool.neighbours import nearest_other, pairs_within
+from gantool.numerics.density import geometric_grid
+from gantool.numerics.neighbours import all_twins, near_radius, nearest_other, pairs_within
+from gantool.numerics.rows import random_subset
 from gantool.ops import parzen_log_density
 from gantool.sampling import generate
 from gantool.seeds import derive_seed

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from gantool.evaluation.density import PAPER_GRID, choose_sigma, log_densities
 from gantool.evaluation.growth import grouped_log_densities
 from gantool.evaluation.result import Uncertainty
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
+from gantool.numerics.density import PAPER_GRID, choose_sigma, log_densities
 from gantool.progress import silent
 
 # Steps of 6 %: a sigma then varies, where the paper's grid often has one that all rows choose.

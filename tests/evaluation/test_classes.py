@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from evaluation.oracle import brute_force
+from oracle import brute_force
 
 from gantool.evaluation.classes import class_scores, conditional_score
 

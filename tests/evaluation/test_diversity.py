@@ -32,7 +32,8 @@ from gantool.evaluation.diversity import (
     realm_of_arrays,
     realm_of_dataset,
 )
-from gantool.evaluation.references import kmeans_centroids, random_subset
+from gantool.evaluation.references import kmeans_centroids
+from gantool.numerics.rows import random_subset
 
 
 def draw(count: int, width: int, seed: int) -> torch.Tensor:

@@ -26,7 +26,7 @@ from gantool import ParzenWindow
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.density import PAPER_GRID
+from gantool.numerics.density import PAPER_GRID
 
 Rows = npt.NDArray[np.float64]
 

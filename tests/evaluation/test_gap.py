@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluation.oracle import brute_force
+from oracle import brute_force
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.parzen import ParzenSettings, evaluate
-from gantool.evaluation.references import random_subset
 from gantool.evaluation.target import Target, target_of_dataset
 from gantool.evaluation.warnings import favoured, memorised
+from gantool.numerics.rows import random_subset
 from gantool.progress import silent
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from evaluation.oracle import brute_force
+from oracle import brute_force
 
 from gantool.evaluation.growth import Grouped, grouped_log_densities, sample_curve
 from gantool.progress import silent

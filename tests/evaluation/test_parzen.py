@@ -11,10 +11,10 @@ import torch
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.density import PAPER_GRID, score
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
-from gantool.evaluation.references import random_subset
 from gantool.evaluation.target import Target, target_of_dataset
+from gantool.numerics.density import PAPER_GRID, score
+from gantool.numerics.rows import random_subset
 
 # What the design promises of `gantool eval parzen --json`.
 CONTRACT = {

@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.spatial.distance import cdist
 
-from gantool.evaluation.references import centroid_cache, centroid_count, kmeans_centroids, random_subset
+from gantool.evaluation.references import centroid_cache, centroid_count, kmeans_centroids
+from gantool.numerics.rows import random_subset
 
 
 def rows_of(count: int, dimension: int, seed: int = 0) -> torch.Tensor:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from evaluation.oracle import brute_force_left_out, log_sum_exp, squared_distances
+from oracle import brute_force_left_out, log_sum_exp, squared_distances
 from scipy.optimize import minimize_scalar
 
-from gantool.evaluation.density import PAPER_GRID, choose_sigma, held_out
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
+from gantool.numerics.density import PAPER_GRID, choose_sigma, held_out
 
 
 def rows_of(count: int, dimension: int, seed: int, scale: float = 1.0) -> torch.Tensor:

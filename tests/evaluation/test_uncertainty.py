@@ -6,18 +6,18 @@ import math
 
 import numpy as np
 import pytest
-from evaluation.oracle import brute_force, squared_distances
 from evaluation.repetitions import (
     normal_rows,
     root_mean_square,
     sigma_choices_against_fresh_rows,
     uncertainties_of,
 )
+from oracle import brute_force, squared_distances
 from scipy.stats import t
 
-from gantool.evaluation.density import choose_sigma
 from gantool.evaluation.result import Uncertainty
 from gantool.evaluation.uncertainty import interval_of_mean, resampled_sigmas
+from gantool.numerics.density import choose_sigma
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import torch
 
 import gantool
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.errors import UsageError
 from gantool.models import build_generator
-from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.runs import Run, create_run, find_run, list_runs, unreadable_runs
 from gantool.runs.checkpoint import save_checkpoint
 
@@ -121,9 +121,7 @@ def test_latest_is_a_convenience(tmp_path: Path) -> None:
         ("config.json", None, "cannot be read: Is a directory"),
     ],
 )
-def test_a_run_that_cannot_be_read_hides_no_other(
-    name: str, content: str | None, said: str, tmp_path: Path
-) -> None:
+def test_a_run_that_cannot_be_read_hides_no_other(name: str, content: str | None, said: str, tmp_path: Path) -> None:
     broken, sound = make_run(tmp_path), make_run(tmp_path)
     (broken.path / name).unlink()
     if content is None:

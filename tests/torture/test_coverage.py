@@ -18,7 +18,7 @@ from evaluation.repetitions import (
 
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.evaluation.density import log_densities
+from gantool.numerics.density import log_densities
 
 pytestmark = pytest.mark.torture
 

@@ -155,9 +155,9 @@ def parzen(
     from gantool.cli.scores import print_result
     from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.density import PAPER_GRID, geometric_grid
     from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.subjects import Place, evaluate_arrays, evaluate_run
+    from gantool.numerics.density import PAPER_GRID, geometric_grid
     from gantool.runs import find_run
 
     settings = ParzenSettings(

@@ -31,6 +31,12 @@ _NARROW = 64
 # Differences taken at once, in values: 32 MB of float64.
 _DIFFERENCES = 4_000_000
 
+# The low quantile of the data's own distances below which two rows count as nearly the same.
+NEAR_QUANTILE = 0.01
+
+# The radius, a dimension, where all rows are alike and give none: a thousandth of the width of [0, 1].
+FALLBACK_RADIUS = 1e-3
+
 
 def nearest(queries: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The row nearest to each query: [N, D], [M, D] → (indices [N] int64, Euclidean distances [N] float64), on the CPU.
@@ -102,6 +108,22 @@ def _count_within(first: torch.Tensor, second: torch.Tensor, chosen: torch.Tenso
         differences = first[part[:, 0]].double() - second[part[:, 1]].double()
         found += int((differences.norm(dim=1) <= radius).sum())
     return found
+
+
+def near_radius(distances: torch.Tensor, dimension: int) -> float:
+    """Within it two rows count as nearly the same: the 1 % quantile of rows' distances [N] to a nearest other row.
+
+    Exact twins are left out: blank images or repeated rows among the data say nothing about likeness, and would make it
+    0. Where only twins are left, it is FALLBACK_RADIUS·√`dimension`.
+    """
+    if all_twins(distances):
+        return FALLBACK_RADIUS * math.sqrt(dimension)
+    return float(distances[distances > 0].quantile(NEAR_QUANTILE))
+
+
+def all_twins(distances: torch.Tensor) -> bool:
+    """Whether every row has an exact twin, by the distances [N] to a nearest other row: they calibrate nothing then."""
+    return not bool((distances > 0).any())
 
 
 @dataclass(frozen=True)

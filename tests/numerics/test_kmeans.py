@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from gantool.evaluation.kmeans import lloyd
+from gantool.numerics.kmeans import lloyd
 from gantool.progress import silent
 
 

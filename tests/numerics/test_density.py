@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation.oracle import brute_force, brute_force_left_out, log_sum_exp, squared_distances
+from oracle import brute_force, brute_force_left_out, log_sum_exp, squared_distances
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.density import PAPER_GRID, choose_sigma, geometric_grid, log_densities, score
-from gantool.evaluation.references import random_subset
+from gantool.numerics.density import PAPER_GRID, choose_sigma, geometric_grid, log_densities, score
+from gantool.numerics.rows import random_subset
 
 SIGMAS = (0.1, 0.2, 0.5, 1.0)
 

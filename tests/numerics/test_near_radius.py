@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from gantool.evaluation.copies import FALLBACK_RADIUS, find_duplicates, find_memorisation, near_radius
-from gantool.neighbours import nearest_other
+from gantool.evaluation.copies import find_duplicates, find_memorisation
+from gantool.numerics.neighbours import FALLBACK_RADIUS, near_radius, nearest_other
 from gantool.training.health import distinct_rows
 
 

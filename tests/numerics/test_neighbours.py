@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from gantool import neighbours
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
-from gantool.neighbours import nearest, nearest_other, pairs_within
+from gantool.numerics import neighbours
+from gantool.numerics.neighbours import nearest, nearest_other, pairs_within
 
 
 def brute(queries: torch.Tensor, rows: torch.Tensor) -> np.ndarray:

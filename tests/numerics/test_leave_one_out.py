@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from evaluation.oracle import brute_force_left_out
+from oracle import brute_force_left_out
 
-from gantool.evaluation.leave_one_out import leave_one_out
+from gantool.numerics.leave_one_out import leave_one_out
 
 SIGMAS = (0.1, 0.3, 1.0)
 

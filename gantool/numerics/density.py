@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 
 from gantool.errors import UsageError
-from gantool.evaluation.leave_one_out import Blocks, leave_one_out
-from gantool.evaluation.warnings import row_keys
+from gantool.numerics.leave_one_out import Blocks, leave_one_out
+from gantool.numerics.rows import distinct_rows
 from gantool.ops import Impl, parzen_log_density
 from gantool.progress import Progress, silent
 
@@ -160,12 +159,6 @@ def choose_sigma(
     curve = tuple(CurvePoint(*pair) for pair in zip(sigmas, values.mean(dim=1).tolist(), strict=True))
     best = max(curve, key=lambda point: point.log_likelihood).sigma
     return Choice(best if sigma is None else sigma, source, curve, values, blocks)
-
-
-def distinct_rows(rows: torch.Tensor) -> torch.Tensor:
-    """The rows [M, D] without exact copies of an earlier one, in their order."""
-    _, first = np.unique(row_keys(rows), return_index=True)
-    return rows if len(first) == len(rows) else rows[torch.from_numpy(np.sort(first)).to(rows.device)]
 
 
 def mean_and_error(values: torch.Tensor) -> tuple[float, float | None]:
