@@ -15,6 +15,13 @@ import pytest
 from gantool import kernels, libraries
 from gantool.libraries import BuildRecord, FileFacts, inspect, put_in_place, read_record, write_record
 
+
+@pytest.fixture(autouse=True)
+def enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are looked at here, whether or not this process may load the kernels."""
+    monkeypatch.delenv("GANTOOL_DISABLE_NATIVE", raising=False)
+
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "_host" + libraries.EXTENSION_SUFFIXES[0]
 HOST = """
