@@ -69,3 +69,48 @@ def _all_imports(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_training_knows_no_evaluation() -> None:
+    found = {name for path in (PACKAGE / "training").rglob("*.py") for name in imports_of(path)}
+    assert not {name for name in found if room_of(name) == "evaluation"}
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """While they load, that is: an import within a function happens when both are there."""
+    modules = {_module_name(path): path for path in PACKAGE.rglob("*.py")}
+    left = {name: _loading_imports(ast.parse(path.read_text(encoding="utf-8")).body) for name, path in modules.items()}
+    left = {name: (imports & modules.keys()) - {name} for name, imports in left.items()}
+    while free := [name for name, imports in left.items() if not imports]:
+        for name in free:
+            del left[name]
+        left = {name: imports - set(free) for name, imports in left.items()}
+    assert not left, "a circle, or what hangs on one"
+
+
+def _module_name(path: Path) -> str:
+    parts = ("gantool", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _loading_imports(body: list[ast.stmt]) -> set[str]:
+    """What statements import while their module loads; of a package, the submodules that are named."""
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            submodules = {name for name in inside if _is_module(name)}
+            found |= submodules if submodules == inside else {node.module, *submodules}
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for part in ("body", "orelse", "finalbody"):
+                found |= _loading_imports(getattr(node, part, []))
+    return found
+
+
+def _is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
