@@ -22,6 +22,9 @@ from gantool.training.state import TrainingState
 # Iterations of one graph. A weight average looks at every tenth: the graph does not hold it.
 ITERATIONS = 10
 
+# Discriminator steps of an iteration, beyond which a stop could not wait for the end of a graph.
+MOST_UPDATES = 100
+
 # Played before anything is captured, so that libraries have made what they allocate at first use.
 WARM_UP = 3
 
@@ -34,6 +37,8 @@ def why_not_captured(states: Sequence[TrainingState]) -> str:
     for player in (game.generator, game.discriminator):
         if isinstance(inside(player.optimizer), Adam):
             return "no CUDA graph: Adam takes its rate from the host"
+    if game.k > MOST_UPDATES:
+        return f"no CUDA graph: k is above {MOST_UPDATES}, and a graph cannot be stopped within an iteration"
     if not all(state.batches.resident for state in states):
         return "no CUDA graph: the training rows do not fit in half of the device's free memory"
     return ""
