@@ -17,7 +17,7 @@ patiently = echo "$(1) ..."; ( s=0; while sleep 10; do s=$$((s + 10)); echo "  $
 install: $(INSTALLED)
 
 # torch first: the kernels are compiled against it, which an isolated build could not do.
-$(INSTALLED): pyproject.toml setup.py gantool/extensions.py gantool/libraries.py $(SOURCES)
+$(INSTALLED): pyproject.toml setup.py gantool/native/plan.py gantool/native/libraries.py $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "gantool needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }

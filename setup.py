@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from gantool.extensions import build_command, plan  # noqa: E402
+from gantool.native.plan import build_command, plan  # noqa: E402
 
 
 class BuildPy(build_py):

@@ -137,7 +137,7 @@ def plan(card: dict[str, str], scratch: Path) -> list[Part]:
     tests = [python, "-m", "pytest", "-m", "cuda", "-q", *workers, f"--junitxml={junit}", "tests/ops", "tests/training"]
     kernels = [python, "-X", "faulthandler", str(SMALL_CASES)]
     parts = [
-        Part("build", [python, "-m", "gantool.extensions"], 300, build),
+        Part("build", [python, "-m", "gantool.native.plan"], 300, build),
         Part("kernels", kernels, 60),
         Part("tests", tests, 240, junit),
     ]

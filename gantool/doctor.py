@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from gantool.data.registry import DATASETS, data_root
-from gantool.kernels import status_of_child
+from gantool.native.status import status_of_child
 from gantool.runs.environment import processor_name
 
 State = Literal["good", "lacking", "optional"]

@@ -25,7 +25,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("there is no CUDA device here")
     if item.get_closest_marker("native") is None:
         return
-    from gantool.ops import native
+    from gantool.native import load as native
 
     if native.CPU.loaded:
         return

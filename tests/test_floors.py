@@ -19,7 +19,7 @@ FLOORS = {
     "numerics": 2, "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,
     "progress": 1, "version": 1,
-    "build": 1, "extensions": 1, "libraries": 1, "kernels": 1,
+    "native": 1,
 }  # fmt: skip
 
 

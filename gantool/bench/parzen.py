@@ -15,7 +15,8 @@ from gantool.bench.case import Case, Error, Problem, wanted
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.registry import data_root, find_entry
-from gantool.ops import native, parzen_log_density, selected_impl
+from gantool.native import load as native
+from gantool.ops import parzen_log_density, selected_impl
 
 IMPLS = ("native", "reference", "eager", "eager_shared", "compile", "sklearn", "keops")
 _TRUTH_ROWS = 32

@@ -22,7 +22,7 @@ def build(
 
     Example: gantool build
     """
-    from gantool.build import build as compile_kernels
+    from gantool.native.build import build as compile_kernels
 
     with shown_progress("compiling the kernels"):
         report = compile_kernels(verbose=verbose)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gantool.errors import UsageError
-from gantool.ops import native, reference
+from gantool.native import load as native
+from gantool.ops import reference
 from gantool.ops.checks import TensorLike, as_tensor, check_float, check_nonempty, check_same, check_shape
 from gantool.ops.dispatch import autocast, below_autograd, connect
 from gantool.ops.selection import MAX_PIECES, Impl, use_native

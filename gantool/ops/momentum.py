@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gantool.errors import UsageError
-from gantool.ops import native
+from gantool.native import load as native
 from gantool.ops.checks import check_contiguous, check_float, check_same, check_shape, check_tensor
 from gantool.ops.dispatch import LIBRARY
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gantool.errors import UsageError
-from gantool.ops import native, reference
+from gantool.native import load as native
+from gantool.ops import reference
 from gantool.ops.checks import TensorLike, as_tensor, check_parzen
 from gantool.ops.dispatch import below_autograd, connect, one_by_one
 from gantool.ops.distances import compute_dtype

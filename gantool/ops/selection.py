@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gantool.errors import UsageError
-from gantool.ops import native
+from gantool.native import load as native
 from gantool.ops.checks import check_tensor
 
 Impl = Literal["auto", "native", "reference"]

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from gantool.models.networks import ACTIVATIONS, DenseLayer, Discriminator
+from gantool.native import load as native
 from gantool.nn import Maxout
-from gantool.ops import native
 from gantool.ops.momentum import momentum_step
 from gantool.training.algorithm import Player
 from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer, inside

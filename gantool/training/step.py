@@ -10,7 +10,7 @@ import torch
 
 from gantool.config import TrainingConfig
 from gantool.errors import UsageError
-from gantool.ops import native
+from gantool.native import load as native
 from gantool.training.algorithm import UPDATE_ORDERS, Game, Iteration
 from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
 from gantool.training.fused import FUSED_ORDERS, FusedGame, why_not_fused

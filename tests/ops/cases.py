@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gantool.ops import native
+from gantool.native import load as native
 
 LOW_PRECISION = (torch.float32, torch.bfloat16, torch.float16)
 

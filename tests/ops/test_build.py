@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gantool import extensions
-from gantool.libraries import read_record
+from gantool.native import plan as extensions
+from gantool.native.libraries import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,8 @@ from ops import truth
 from ops.cases import LAYOUTS, LOW_PRECISION, MAXOUT_CASES, PARZEN_CASES, MaxoutCase, ParzenCase, maxout_case, normal
 from torch import Tensor
 
-from gantool.ops import maxout, native, parzen_log_density, selected_impl
+from gantool.native import load as native
+from gantool.ops import maxout, parzen_log_density, selected_impl
 from gantool.ops.momentum import momentum_step
 
 pytestmark = [pytest.mark.cuda, pytest.mark.native]

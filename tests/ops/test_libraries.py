@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gantool import kernels, libraries
-from gantool.libraries import BuildRecord, FileFacts, inspect, put_in_place, read_record, write_record
+from gantool.native import libraries
+from gantool.native import status as kernels
+from gantool.native.libraries import BuildRecord, FileFacts, inspect, put_in_place, read_record, write_record
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def cut_short(package: Path) -> None:
 FALLS_BACK = """
 import json, torch
 from gantool.errors import UsageError
-from gantool.kernels import native_status
+from gantool.native.status import native_status
 from gantool.ops import maxout, selected_impl
 x, weight, bias = torch.ones(2, 3), torch.ones(4, 2, 3), torch.zeros(4, 2)
 said = ""
@@ -118,7 +119,7 @@ def test_the_doctor_tells_and_loads_nothing_itself(package: Path, damaged: bool)
 
 
 def test_the_status_outlives_a_library_that_kills(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (package / "ops" / "native.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGBUS)\n")
+    (package / "native" / "load.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGBUS)\n")
     monkeypatch.setattr(kernels, "PACKAGE", package)
     status = kernels.status_of_child()
     assert not status.cpu.loaded
@@ -128,7 +129,7 @@ def test_the_status_outlives_a_library_that_kills(package: Path, monkeypatch: py
 
 
 def test_the_build_command_loads_neither_torch_nor_a_library() -> None:
-    code = "import sys, gantool.build; sys.exit('torch' in sys.modules or 'gantool.ops' in sys.modules)"
+    code = "import sys, gantool.native.build; sys.exit('torch' in sys.modules or 'gantool.ops' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

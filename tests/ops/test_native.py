@@ -13,8 +13,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from gantool.kernels import native_status
-from gantool.libraries import inspect
+from gantool.native.libraries import inspect
+from gantool.native.status import native_status
 
 PARZEN_VARIANTS = (
     "portable",
@@ -112,7 +112,7 @@ def test_status_names_each_library_or_its_reason() -> None:
 
 DISABLED_SCRIPT = """
 import json, torch
-from gantool.kernels import native_status
+from gantool.native.status import native_status
 from gantool.errors import UsageError
 from gantool.ops import maxout, parzen_log_density, selected_impl
 x, weight, bias = torch.ones(2, 3), torch.ones(4, 2, 3), torch.zeros(4, 2)

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from gantool.libraries import (
+from gantool.native.libraries import (
     DISABLE,
     LIBRARIES,
     PACKAGE,
@@ -201,7 +201,7 @@ def _library(extension: Any) -> str:
 
 
 def main() -> None:
-    """Compiles in place, beside the installed package; run as `python -m gantool.extensions`."""
+    """Compiles in place, beside the installed package; run as `python -m gantool.native.plan`."""
     setup: Any = importlib.import_module("setuptools").setup
     os.chdir(PACKAGE.parent)
     extensions, skipped = plan()

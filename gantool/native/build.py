@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gantool.errors import GantoolError
-from gantool.extensions import source_folder
-from gantool.libraries import LIBRARIES, PACKAGE, read_record
+from gantool.native.libraries import LIBRARIES, PACKAGE, read_record
+from gantool.native.plan import source_folder
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def build(verbose: bool = False) -> BuildReport:
         raise GantoolError(f"{PACKAGE} cannot be written to: run `gantool build` as the user who installed it")
     started = time.monotonic()
     finished = subprocess.run(
-        [sys.executable, "-m", "gantool.extensions"],
+        [sys.executable, "-m", "gantool.native.plan"],
         cwd=PACKAGE.parent,
         stdout=sys.stderr if verbose else subprocess.PIPE,
         stderr=None if verbose else subprocess.STDOUT,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gantool.libraries import DISABLE, PACKAGE, REMEDY, LibraryStatus, how_it_ended, inspect
+from gantool.native.libraries import DISABLE, PACKAGE, REMEDY, LibraryStatus, how_it_ended, inspect
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ def native_status() -> NativeStatus:
     """What is loaded in this process, with reasons and remedies; loads what may be loaded."""
     import torch
 
-    from gantool.ops import native, selected_impl
+    from gantool.native import load as native
+    from gantool.ops import selected_impl
 
     host, variants = inspect("_host"), {}
     if not host.reason:
@@ -50,7 +51,7 @@ def native_status() -> NativeStatus:
 
 def status_of_child() -> NativeStatus:
     """As :func:`native_status`, of a child process: this one loads nothing, and outlives a library that kills."""
-    code = "import sys; sys.path[0] = sys.argv[1]; from gantool.kernels import tell; tell()"
+    code = "import sys; sys.path[0] = sys.argv[1]; from gantool.native.status import tell; tell()"
     finished = subprocess.run(
         [sys.executable, "-c", code, str(PACKAGE.parent)], capture_output=True, text=True, errors="replace", check=False
     )

@@ -1,7 +1,7 @@
 """Loads the compiled operators, and keeps the reason where they are not there.
 
-Two libraries: `_ops` holds the operators' schemas and their CPU kernels, `_ops_cuda` the CUDA kernels.
-Both are built at install (see `gantool.build`); nothing is compiled here, and nothing is loaded but what was built.
+Two libraries: `_ops` holds the operators' schemas and their CPU kernels, `_ops_cuda` the CUDA kernels. Both are built
+at install (see `gantool.native.build`); nothing is compiled here, and nothing is loaded but what was built.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import torch
 
-from gantool.libraries import PACKAGE, REMEDY, LibraryStatus, inspect
+from gantool.native.libraries import PACKAGE, REMEDY, LibraryStatus, inspect
 
 
 def load(library: str, folder: Path = PACKAGE) -> LibraryStatus:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from gantool.files import replacing, write_json
 
-PACKAGE: Final = Path(__file__).resolve().parent
+PACKAGE: Final = Path(__file__).resolve().parents[1]
 BUILD_RECORD: Final = "_native_build.json"
 LIBRARIES: Final = ("_ops", "_ops_cuda", "_host")
 DISABLE: Final = "GANTOOL_DISABLE_NATIVE"

@@ -1,0 +1,1 @@
+"""The compiled half: what is built and how, what of it may be loaded, and loading it."""
