@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from gantool.cli.progress import Display
 
 
-class Chorus:
-    """Gathers the replicas' records of one step, and passes their mean on when all have spoken.
+class ReplicaDisplay:
+    """Gathers the replicas' records of one step, and passes their mean on when all have come.
 
-    A replica that failed is silent from then on: the mean is then of those that spoke, and passed on when the next
+    A replica that failed sends none from then on: the mean is then of the others, and passed on when the next
     step's records begin to come. A context manager, since the last step's have no next.
     """
 
     def __init__(self, display: Display) -> None:
         self.display = display
-        self.voices = 0
-        self.heard: list[Record] = []
+        self.observers = 0
+        self.taken: list[Record] = []
 
-    def __enter__(self) -> Chorus:
+    def __enter__(self) -> ReplicaDisplay:
         return self
 
     def __exit__(
@@ -35,41 +35,41 @@ class Chorus:
     ) -> None:
         self._pass_on()
 
-    def voice(self, name: str) -> Voice:
+    def observer(self, name: str) -> ReplicaObserver:
         """The observer of the replica of this name."""
-        self.voices += 1
-        return Voice(self, name)
+        self.observers += 1
+        return ReplicaObserver(self, name)
 
-    def hear(self, name: str, record: Record) -> None:
+    def take(self, name: str, record: Record) -> None:
         """Takes in a replica's record."""
-        if self.heard and self.heard[0].step != record.step:
+        if self.taken and self.taken[0].step != record.step:
             self._pass_on()
         alarms = tuple(Alarm(alarm.kind, f"{name}: {alarm.sentence}") for alarm in record.alarms)
-        self.heard.append(replace(record, alarms=alarms))
-        if len(self.heard) == self.voices:
+        self.taken.append(replace(record, alarms=alarms))
+        if len(self.taken) == self.observers:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        if self.heard:
-            self.display.on_record(mean_record(self.heard))
-        self.heard = []
+        if self.taken:
+            self.display.on_record(mean_record(self.taken))
+        self.taken = []
 
 
 @dataclass(frozen=True)
-class Voice:
+class ReplicaObserver:
     """The observer of one replica."""
 
-    chorus: Chorus
+    shared: ReplicaDisplay
     name: str
 
     def on_record(self, record: Record) -> None:
-        self.chorus.hear(self.name, record)
+        self.shared.take(self.name, record)
 
     def on_samples(self, step: int, sheet: Path) -> None:
-        self.chorus.display.on_samples(step, sheet)
+        self.shared.display.on_samples(step, sheet)
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
-        self.chorus.display.on_checkpoint(step, checkpoint)
+        self.shared.display.on_checkpoint(step, checkpoint)
 
 
 def mean_record(records: Sequence[Record]) -> Record:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gantool.reproduce.table1 import Table1
     from gantool.reproduce.training import Watch
     from gantool.runs import Run
+    from gantool.training.member import Observer
     from gantool.training.session import Outcome
-    from gantool.training.trainee import Observer
 
 app = typer.Typer(
     no_args_is_help=True,

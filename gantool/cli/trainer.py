@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from gantool.cli.replicas import Chorus
+    from gantool.cli.replicas import ReplicaDisplay
     from gantool.config import RunConfig
     from gantool.data.dataset import Dataset
     from gantool.runs import Run
+    from gantool.training.member import Observer
     from gantool.training.session import Outcome
-    from gantool.training.trainee import Observer
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class _Watch:
         self.console, self.tensorboard, self.count = console, tensorboard, count
         self.at_start: Callable[[], None] | None = at_start
         self.stack = ExitStack()
-        self.chorus: Chorus | None = None
+        self.replicas: ReplicaDisplay | None = None
 
     def __enter__(self) -> _Watch:
         return self
@@ -162,15 +162,15 @@ class _Watch:
 
     def _display(self, run: Run, total_steps: int, start: int) -> Observer:
         from gantool.cli.progress import Display
-        from gantool.cli.replicas import Chorus
+        from gantool.cli.replicas import ReplicaDisplay
 
         if self.count == 1:
             return self.stack.enter_context(Display(self.console, total_steps, start))
-        if self.chorus is None:
+        if self.replicas is None:
             subject = f"mean of {self.count} replicas"
             display = self.stack.enter_context(Display(self.console, total_steps, start, subject))
-            self.chorus = self.stack.enter_context(Chorus(display))
-        return self.chorus.voice(run.path.name)
+            self.replicas = self.stack.enter_context(ReplicaDisplay(display))
+        return self.replicas.observer(run.path.name)
 
 
 def report(outcomes: Sequence[Outcome], json_output: bool, replicas: int | None) -> None:

@@ -62,7 +62,7 @@ class DiversitySettings:
 
 
 @dataclass(frozen=True)
-class Realm:
+class RealRows:
     """The real rows: `training` [M, D], which the generator may have seen, and `held_out` [H, D], which it has not.
 
     `training_is_own` is False where no training rows were given and a part of the held-out rows stands in for them:
@@ -116,33 +116,33 @@ class DiversityResult:
 
 
 def measure_diversity(
-    samples: torch.Tensor, realm: Realm, settings: DiversitySettings, *, progress: Progress = silent
+    samples: torch.Tensor, real: RealRows, settings: DiversitySettings, *, progress: Progress = silent
 ) -> DiversityResult:
     """Looks at samples [N, D] float32 on the CPU; of more than `num_samples` a random subset is taken.
 
     Raises UsageError where the widths differ, a value is not finite, or there are fewer than 20 rows of any kind.
     """
     started = time.monotonic()
-    _check(samples, realm)
-    notes = list(realm.notes)
+    _check(samples, real)
+    notes = list(real.notes)
     if len(samples) > settings.num_samples:
         notes.append(f"{settings.num_samples:,} of the {len(samples):,} samples are looked at, a random subset.")
         samples = random_subset(samples, settings.num_samples, settings.seed)
-    held_out = random_subset(realm.held_out, settings.num_samples, settings.seed)
+    held_out = random_subset(real.held_out, settings.num_samples, settings.seed)
     progress("duplicates among the samples", 0, 0)
-    duplicates = find_duplicates(samples, realm.training, settings.seed)
+    duplicates = find_duplicates(samples, real.training, settings.seed)
     memorisation = None
-    if realm.training_is_own:
+    if real.training_is_own:
         progress("nearest training rows", 0, 0)
-        memorisation = find_memorisation(samples, realm.training, held_out, settings.seed)
+        memorisation = find_memorisation(samples, real.training, held_out, settings.seed)
     progress("bins of the data", 0, 0)
-    bins, said = compare_bins(samples, realm.training, held_out, settings.cache, progress)
-    counted = realm.count_modes(samples) if realm.count_modes else CountedModes()
+    bins, said = compare_bins(samples, real.training, held_out, settings.cache, progress)
+    counted = real.count_modes(samples) if real.count_modes else CountedModes()
     found = duplicates, memorisation, bins, counted.modes
     alarms, differences = find_alarms(*found), find_differences(*found)
     return DiversityResult(
-        dataset=realm.dataset,
-        split=realm.split,
+        dataset=real.dataset,
+        split=real.split,
         num_samples=len(samples),
         dimension=samples.shape[1],
         verdict=verdict_of(alarms, differences, copying=memorisation is not None),
@@ -154,15 +154,17 @@ def measure_diversity(
         modes=counted.modes,
         modes_by=counted.by,
         classifier=counted.classifier,
-        pixel_scaling=realm.pixel_scaling,
+        pixel_scaling=real.pixel_scaling,
         seed=settings.seed,
-        warnings=(*_warnings(samples, realm), *realm.warnings),
+        warnings=(*_warnings(samples, real), *real.warnings),
         notes=(*notes, *said, *counted.notes),
         seconds=time.monotonic() - started,
     )
 
 
-def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, progress: Progress = silent) -> Realm:
+def real_rows_of_dataset(
+    dataset: Dataset, split: str, settings: DiversitySettings, progress: Progress = silent
+) -> RealRows:
     """The data set's training rows, and its `split`, test or validation, held out.
 
     Modes are exact for the toy mixtures; for labelled data they are the classes, by a classifier trained here.
@@ -172,7 +174,7 @@ def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, 
         raise UsageError(f"--split must be test or validation, but is {split!r}.")
     held_out = dataset.values(dataset.split(split).stored)
     lacking = _lacking_for_classes(dataset) if settings.classes else None
-    return Realm(
+    return RealRows(
         dataset=dataset.name,
         split=split,
         training=dataset.values(dataset.train.stored),
@@ -184,7 +186,7 @@ def realm_of_dataset(dataset: Dataset, split: str, settings: DiversitySettings, 
     )
 
 
-def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
+def real_rows_of_arrays(data: Rows, training: Rows | None, seed: int) -> RealRows:
     """The user's own rows: `data` are held out, `training` are what the generator was trained on.
 
     Without `training` a random half of `data` places the bins, the other half is held out, and memorisation cannot be
@@ -198,7 +200,7 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
                 f"beside rows that no generator has seen; give --data of their own."
             )
         said += shared_roles({"rows scored": data.values, "training rows": training.values})
-        return Realm(data.name, "data", training.values, data.values, data.scaling, warnings=tuple(said))
+        return RealRows(data.name, "data", training.values, data.values, data.scaling, warnings=tuple(said))
     if len(data.values) < 2 * LEAST_ROWS:
         raise UsageError(
             f"Without --train-data half of the rows of {data.origin} stand in for training rows, and {2 * LEAST_ROWS} "
@@ -211,7 +213,7 @@ def realm_of_arrays(data: Rows, training: Rows | None, seed: int) -> Realm:
         f"stands in for them elsewhere."
     )
     first, second = data.values[order[:half]], data.values[order[half:]]
-    return Realm(data.name, "data", first, second, data.scaling, training_is_own=False, notes=(note,))
+    return RealRows(data.name, "data", first, second, data.scaling, training_is_own=False, notes=(note,))
 
 
 def _lacking_for_classes(dataset: Dataset) -> str | None:
@@ -244,14 +246,14 @@ def _mode_counter(
     return count
 
 
-def _check(samples: torch.Tensor, realm: Realm) -> None:
-    width = realm.held_out.shape[1]
+def _check(samples: torch.Tensor, real: RealRows) -> None:
+    width = real.held_out.shape[1]
     if samples.ndim != 2 or samples.shape[1] != width:
         raise UsageError(
-            f"The samples have shape {list(samples.shape)}, but {realm.dataset} has rows of {width} values: give "
+            f"The samples have shape {list(samples.shape)}, but {real.dataset} has rows of {width} values: give "
             f"samples [N, {width}] of the same data."
         )
-    for rows, name in ((samples, "samples"), (realm.training, "training rows"), (realm.held_out, "held-out rows")):
+    for rows, name in ((samples, "samples"), (real.training, "training rows"), (real.held_out, "held-out rows")):
         if len(rows) < LEAST_ROWS:
             raise UsageError(f"Diversity needs {LEAST_ROWS} {name} at least, but there are {len(rows)}.")
     if not bool(samples.isfinite().all()):
@@ -260,8 +262,8 @@ def _check(samples: torch.Tensor, realm: Realm) -> None:
         )
 
 
-def _warnings(samples: torch.Tensor, realm: Realm) -> list[str]:
-    said = scaling(samples, "samples", realm.held_out, "data")
+def _warnings(samples: torch.Tensor, real: RealRows) -> list[str]:
+    said = scaling(samples, "samples", real.held_out, "data")
     if len(samples) < _FEW_SAMPLES:
         said.append(
             f"{len(samples):,} samples are few: shares of a few per cent are chance; give {_FEW_SAMPLES:,} or more."

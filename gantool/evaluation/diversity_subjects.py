@@ -12,8 +12,8 @@ from gantool.evaluation.diversity import (
     DiversityResult,
     DiversitySettings,
     measure_diversity,
-    realm_of_arrays,
-    realm_of_dataset,
+    real_rows_of_arrays,
+    real_rows_of_dataset,
 )
 from gantool.evaluation.subjects import Place
 from gantool.isolation import own_modes
@@ -40,10 +40,10 @@ def diversity_of_run(
     started = time.monotonic()
     generator = run.load_generator(place.device, step)
     dataset = load_data(run, root=place.data_root, offline=place.offline, array=place.array)
-    realm = realm_of_dataset(dataset, split, settings, progress)
+    real = real_rows_of_dataset(dataset, split, settings, progress)
     samples = generate(generator, run.config.noise, settings.num_samples, seed=settings.seed, device=place.device)
     return replace(
-        measure_diversity(samples.cpu(), realm, settings, progress=progress),
+        measure_diversity(samples.cpu(), real, settings, progress=progress),
         run=str(run.path),
         step=run.latest_step() if step is None else step,
         seconds=time.monotonic() - started,
@@ -68,9 +68,9 @@ def diversity_of_arrays(
     if loaded.data is None:
         assert files.dataset is not None  # one of the two is given
         dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
-        realm = realm_of_dataset(dataset, split, settings, progress)
+        real = real_rows_of_dataset(dataset, split, settings, progress)
     else:
-        realm = realm_of_arrays(loaded.data, loaded.train, settings.seed)
-    realm = replace(realm, warnings=(*loaded.warnings, *realm.warnings))
-    result = measure_diversity(loaded.samples.values, realm, settings, progress=progress)
+        real = real_rows_of_arrays(loaded.data, loaded.train, settings.seed)
+    real = replace(real, warnings=(*loaded.warnings, *real.warnings))
+    result = measure_diversity(loaded.samples.values, real, settings, progress=progress)
     return replace(result, seconds=time.monotonic() - started)

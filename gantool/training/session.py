@@ -27,12 +27,12 @@ from gantool.sampling import generate
 from gantool.seeds import derive_seed
 from gantool.training.health import Health
 from gantool.training.loop import train
+from gantool.training.member import Member, Observer
 from gantool.training.metrics import read_distinct_samples, truncate_records
 from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
 from gantool.training.state import TrainingState, build_states
 from gantool.training.step import Step, build_step
-from gantool.training.trainee import Observer, Trainee
 
 SHEET_IMAGES = 100
 
@@ -209,8 +209,8 @@ def _play(
     with stop_on_signal() as stop:
         observers = [observe(run, total) for run in runs]
         try:
-            trainees = [
-                Trainee(
+            members = [
+                Member(
                     run,
                     state,
                     total,
@@ -227,23 +227,23 @@ def _play(
             for run, state in zip(runs, states, strict=True):
                 write_ending(run.path, Ending("failed", state.step, str(error)))
             raise
-        train(trainees, step, stop)
-    failures = [trainee.failure for trainee in trainees if trainee.failure]
-    if len(failures) == len(trainees):
+        train(members, step, stop)
+    failures = [member.failure for member in members if member.failure]
+    if len(failures) == len(members):
         raise failures[0]
-    return [_outcome(trainee, stop.signal_number, step) for trainee in trainees]
+    return [_outcome(member, stop.signal_number, step) for member in members]
 
 
-def _outcome(trainee: Trainee, signal_number: int | None, step: Step) -> Outcome:
-    done = trainee.state.step >= trainee.total
+def _outcome(member: Member, signal_number: int | None, step: Step) -> Outcome:
+    done = member.state.step >= member.total
     return Outcome(
-        trainee.run,
-        trainee.state.step,
-        trainee.total,
+        member.run,
+        member.state.step,
+        member.total,
         None if done else signal_number,
         step.describe(),
-        trainee.failure,
-        tuple(trainee.notes),
+        member.failure,
+        tuple(member.notes),
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from gantool.errors import UsageError
+from gantool.training.member import Observer
 from gantool.training.metrics import Record
-from gantool.training.trainee import Observer
 
 
 class TensorBoardObserver:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from gantool.training.member import Member
 from gantool.training.signals import StopRequest
-from gantool.training.trainee import Trainee
 
 Seen = TypeVar("Seen")
 
@@ -29,27 +29,27 @@ class Safeguard:
     Batches are drawn at every discriminator step: that is when it looks. One step alone is never given up.
     """
 
-    def __init__(self, trainees: Sequence[Trainee], stop: StopRequest) -> None:
-        self.trainees, self.stop = trainees, stop
-        self.several = trainees[0].run.config.training.k > 1
+    def __init__(self, members: Sequence[Member], stop: StopRequest) -> None:
+        self.members, self.stop = members, stop
+        self.several = members[0].run.config.training.k > 1
         self.long = self.several  # until the first one has been timed
         self.kept = False
-        for trainee in trainees:
-            trainee.state.batches.on_draw = self._look
+        for member in members:
+            member.state.batches.on_draw = self._look
 
     def play(self, iterate: Callable[[], Seen]) -> Seen | None:
         """Makes an iteration and returns what it saw. None where it was given up: its start is then in its place."""
         if not self.several:
             return iterate()
         if self.long:
-            for trainee in self.trainees:
-                trainee.keep_start()
+            for member in self.members:
+                member.keep_start()
         self.kept, began = self.long, time.perf_counter()
         try:
             seen = iterate()
         except Unfinished:
-            for trainee in self.trainees:
-                trainee.go_back()
+            for member in self.members:
+                member.go_back()
             return None
         finally:
             self.kept = False
@@ -62,5 +62,5 @@ class Safeguard:
         if self.stop():
             raise Unfinished
         if self.stop.take_save():
-            for trainee in self.trainees:
-                trainee.save_start()
+            for member in self.members:
+                member.save_start()

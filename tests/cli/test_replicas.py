@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
 from gantool.cli.progress import Display
-from gantool.cli.replicas import Chorus
+from gantool.cli.replicas import ReplicaDisplay
 from gantool.runs import open_run
 from gantool.runs.status import Ending, write_ending
 from gantool.training.metrics import Alarm, Look, Record
@@ -112,9 +112,9 @@ def test_the_display_shows_means_and_names_who_raised_an_alarm() -> None:
     out = io.StringIO()
     with (
         Display(Console(file=out, width=200), total_steps=20, subject="mean of 2 replicas") as display,
-        Chorus(display) as chorus,
+        ReplicaDisplay(display) as replicas,
     ):
-        one, other = chorus.voice("0001-a"), chorus.voice("0002-b")
+        one, other = replicas.observer("0001-a"), replicas.observer("0002-b")
         one.on_record(Record(10, 1, 0.2, *[0.5] * 8, look=Look(0.0, 10.0, 5.0, 0.2)))
         alarms = (Alarm("collapse", "X."),)
         other.on_record(Record(10, 1, 0.4, *[0.5] * 8, look=Look(0.5, 20.0, 6.0, 0.2), alarms=alarms))

@@ -27,10 +27,10 @@ from gantool.evaluation.copies import (
 from gantool.evaluation.diversity import (
     DiversityResult,
     DiversitySettings,
-    Realm,
+    RealRows,
     measure_diversity,
-    realm_of_arrays,
-    realm_of_dataset,
+    real_rows_of_arrays,
+    real_rows_of_dataset,
 )
 from gantool.evaluation.references import kmeans_centroids
 from gantool.numerics.rows import random_subset
@@ -46,12 +46,12 @@ class Bench:
     def __init__(self, dataset: Dataset, cache: Path, samples: int, *, classes: bool = True) -> None:
         self.dataset = dataset
         self.settings = DiversitySettings(samples, classes=classes, cache=cache, classifiers=cache)
-        self.realm = realm_of_dataset(dataset, "test", self.settings)
-        self.train = self.realm.training
+        self.real = real_rows_of_dataset(dataset, "test", self.settings)
+        self.train = self.real.training
         self.fresh = dataset.values(dataset.validation.stored)[:samples]
 
     def of(self, samples: torch.Tensor) -> DiversityResult:
-        return measure_diversity(samples, self.realm, self.settings)
+        return measure_diversity(samples, self.real, self.settings)
 
     def digit(self, label: int) -> torch.Tensor:
         labels = self.dataset.validation.labels
@@ -264,19 +264,19 @@ def rows(values: torch.Tensor, name: str) -> Rows:
 
 def test_without_training_rows_memorisation_is_not_told(tmp_path: Path) -> None:
     data = draw(400, 3, 0)
-    realm = realm_of_arrays(rows(data, "data"), None, seed=0)
-    assert len(realm.training) == len(realm.held_out) == 200
-    both = torch.cat([realm.training, realm.held_out])
+    real = real_rows_of_arrays(rows(data, "data"), None, seed=0)
+    assert len(real.training) == len(real.held_out) == 200
+    both = torch.cat([real.training, real.held_out])
     assert torch.equal(both.sort(dim=0).values, data.sort(dim=0).values)
-    result = measure_diversity(draw(300, 3, 1), realm, DiversitySettings(300, cache=tmp_path))
+    result = measure_diversity(draw(300, 3, 1), real, DiversitySettings(300, cache=tmp_path))
     assert result.memorisation is None
     assert "memorisation is not measured" in result.notes[0]
     assert "copying" not in result.verdict
 
 
 def test_a_part_of_the_samples_is_said(tmp_path: Path) -> None:
-    realm = realm_of_arrays(rows(draw(400, 3, 0), "data"), rows(draw(500, 3, 1), "train-data"), seed=0)
-    result = measure_diversity(draw(400, 3, 2), realm, DiversitySettings(200, cache=tmp_path))
+    real = real_rows_of_arrays(rows(draw(400, 3, 0), "data"), rows(draw(500, 3, 1), "train-data"), seed=0)
+    result = measure_diversity(draw(400, 3, 2), real, DiversitySettings(200, cache=tmp_path))
     assert (result.num_samples, result.bins.num_samples) == (200, 200)
     assert "200 of the 400 samples are looked at, a random subset." in result.notes
     assert any("200 samples are few" in warning for warning in result.warnings)
@@ -291,9 +291,9 @@ def test_a_part_of_the_samples_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_measured_is_refused(samples: torch.Tensor, message: str) -> None:
-    realm = Realm("data", "data", draw(50, 3, 0), draw(50, 3, 1), "as given")
+    real = RealRows("data", "data", draw(50, 3, 0), draw(50, 3, 1), "as given")
     with pytest.raises(UsageError, match=message):
-        measure_diversity(samples, realm, DiversitySettings(100))
+        measure_diversity(samples, real, DiversitySettings(100))
 
 
 @pytest.mark.parametrize(("count", "seed", "flag"), [(19, 0, "--num-samples"), (100, -1, "--seed")])
@@ -304,7 +304,7 @@ def test_settings_name_their_option(count: int, seed: int, flag: str) -> None:
 
 def test_few_rows_are_not_split_in_two(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Without --train-data half of .* and 40 are needed, but there are 39"):
-        realm_of_arrays(rows(draw(39, 3, 0), "data"), None, seed=0)
+        real_rows_of_arrays(rows(draw(39, 3, 0), "data"), None, seed=0)
 
 
 @pytest.mark.parametrize("lacking", ["classes", "validation rows"])
@@ -315,8 +315,8 @@ def test_labels_that_make_no_classifier_are_a_note(digits: Bench, tmp_path: Path
         dataset = replace(dataset, train=Split(dataset.train.stored[labels == 3], labels[labels == 3]))
     else:
         dataset = replace(dataset, validation=Split(dataset.validation.stored[:0], None))
-    realm = realm_of_dataset(dataset, "test", digits.settings)
-    result = measure_diversity(digits.digit(3), realm, digits.settings)
+    real = real_rows_of_dataset(dataset, "test", digits.settings)
+    result = measure_diversity(digits.digit(3), real, digits.settings)
     assert result.modes is result.modes_by is None
     assert any(lacking in note and note.endswith("modes are not counted.") for note in result.notes)
 
@@ -330,4 +330,4 @@ def test_a_damaged_classifier_in_the_cache_is_a_note(digits: Bench) -> None:
 
 def test_another_split_is_refused(digits: Bench) -> None:
     with pytest.raises(UsageError, match="--split must be test or validation"):
-        realm_of_dataset(digits.dataset, "train", digits.settings)
+        real_rows_of_dataset(digits.dataset, "train", digits.settings)

@@ -14,7 +14,7 @@ from gantool.data import load_dataset
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.bins import BinsResult, compare_bins
 from gantool.evaluation.copies import find_memorisation
-from gantool.evaluation.diversity import DiversityResult, DiversitySettings, measure_diversity, realm_of_arrays
+from gantool.evaluation.diversity import DiversityResult, DiversitySettings, measure_diversity, real_rows_of_arrays
 from gantool.evaluation.verdict import close_by_chance, different_by_chance
 
 
@@ -24,8 +24,8 @@ def measured(
     def given(values: torch.Tensor) -> Rows:
         return Rows(values, (values.shape[1],), "as given", "data", "--data data.npy")
 
-    realm = realm_of_arrays(given(held_out), None if training is None else given(training), seed=0)
-    return measure_diversity(samples, realm, DiversitySettings(1_000, cache=cache))
+    real = real_rows_of_arrays(given(held_out), None if training is None else given(training), seed=0)
+    return measure_diversity(samples, real, DiversitySettings(1_000, cache=cache))
 
 
 def kinds(result: DiversityResult) -> list[str]:

@@ -27,9 +27,9 @@ from gantool.reproduce.table1 import score_table
 from gantool.reproduce.training import Plan, Trained, train_seeds
 from gantool.runs import Run, list_runs
 from gantool.runs.status import Ending, write_ending
+from gantool.training.member import Observer
 from gantool.training.metrics import Record
 from gantool.training.session import start_run
-from gantool.training.trainee import Observer
 
 CPU = torch.device("cpu")
 PLACE = Place(CPU, offline=True)

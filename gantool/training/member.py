@@ -48,7 +48,7 @@ class Intervals:
         return cls(training.log_every, training.sample_every or epoch, training.checkpoint_every or epoch)
 
 
-class Trainee:
+class Member:
     """Takes in the iterations that its run has made, and writes what is due.
 
     A run that cannot go on, since a loss or a weight is not finite or its directory cannot be written, is recorded as
