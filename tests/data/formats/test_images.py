@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gantool.data import images
+from gantool.data.formats import images
 from gantool.data.formats.images import read_image_folder
 from gantool.errors import UsageError
 
