@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json
+from gantool.cli.stages import shown_progress
 from gantool.cli.terminal import show
 
 MARKS = {"good": ("yes", "green"), "optional": ("–", "yellow"), "lacking": ("no", "red")}
@@ -27,7 +28,8 @@ def doctor(
 
     from gantool.doctor import examine
 
-    findings = examine(data_dir, runs_dir)
+    with shown_progress("looking at packages, device and kernels"):
+        findings = examine(data_dir, runs_dir)
     if json_output:
         print_json({"findings": [asdict(finding) for finding in findings]})
         return
