@@ -98,6 +98,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"The system refused: {error.strerror or error}{where}."
+    if isinstance(error, MemoryError):
+        return f"The memory of this machine does not suffice{f' ({error})' if str(error) else ''}; give fewer rows."
     return f"Unexpected {type(error).__name__}: {error} Run again with --debug for the traceback."
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gantool.data.remote import RemoteFile, RemoteSet
-from gantool.errors import GantoolError, UsageError
+from gantool.errors import GantoolError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -83,6 +83,8 @@ def _is_good(file: RemoteFile, folder: Path) -> bool:
         return False
     try:
         file.verify(path)
+    except UnreadableError:
+        raise
     except UsageError:  # damaged: exactly what fetching replaces
         return False
     return True
@@ -193,6 +195,8 @@ def _writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if error.filename and not Path(error.filename).is_relative_to(folder):  # a file that was to be copied
+            raise UnreadableError(f"{error.filename} cannot be read: {error.strerror or error}.") from error
         raise GantoolError(
             f"{folder} cannot be written: {error.strerror or error}; name another data root with --data-dir."
         ) from error

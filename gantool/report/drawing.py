@@ -16,7 +16,10 @@ _SIZE = (4.4, 2.9)  # inches; an SVG scales to its box, this sets how large text
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the page. `alt` says in words what it shows; `dark` is the same for a dark page, or None."""
+    """An image of the page. `alt` says in words what it shows; `dark` is the same for a dark page, or None.
+
+    `fault` says why there is no image, and is empty where there is one.
+    """
 
     title: str
     alt: str
@@ -24,6 +27,7 @@ class Picture:
     media_type: str
     light: bytes
     dark: bytes | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,15 @@ DARK = Theme("#e6e9ec", "#3b434b", ("#6cb6ff", "#ff9d5c", "#4cc795", "#d2a8ff", 
 
 
 def render(title: str, alt: str, caption: str, draw: Callable[[Axes, Theme], None]) -> Picture:
-    """Draws the same chart in both themes."""
-    return Picture(title, alt, caption, "image/svg+xml", _svg(draw, LIGHT, title), _svg(draw, DARK, title))
+    """Draws the same chart in both themes. What goes wrong in drawing is the picture's fault, and not the record's."""
+    kind = "image/svg+xml"
+    try:
+        return Picture(title, alt, caption, kind, _svg(draw, LIGHT, title), _svg(draw, DARK, title))
+    except (ImportError, MemoryError):  # no chart would be drawn
+        raise
+    except Exception as error:
+        fault = f"the chart cannot be drawn ({type(error).__name__}: {error})"
+        return Picture(title, alt, caption, kind, b"", fault=fault)
 
 
 def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
@@ -64,7 +75,9 @@ def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, salt: str) -> bytes:
         "ytick.color": theme.ink,
         "legend.frameon": False,
     }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's matplotlibrc may ask for TeX, which need not be here, or for other sizes
+        matplotlib.rcParams.update(style)
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         axes.set_axisbelow(True)

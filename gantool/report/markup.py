@@ -79,7 +79,10 @@ def fold(title: str, content: Markup) -> Markup:
 
 
 def figure(picture: Picture) -> Markup:
-    """The image inline, a dark one where the reader's screen is dark and there is one."""
+    """The image inline, a dark one where the reader's screen is dark and there is one; where it has a fault, words."""
+    if picture.fault:
+        told = tag("p", f"{picture.fault[0].upper()}{picture.fault[1:]}. {picture.alt}")
+        return tag("figure", tag("figcaption", tag("h4", picture.title), told), class_="chart")
     images = [_image(picture, picture.light, "any" if picture.dark is None else "light")]
     if picture.dark is not None:
         images.append(_image(picture, picture.dark, "dark"))

@@ -145,7 +145,7 @@ def _measured(material: Material) -> dict[str, list[Markup]]:
         title = MEASURES.get(measure, measure.replace("_", " ").capitalize())
         try:
             differences(record, record)  # what a comparison with other runs reads
-            parts = _parzen(record) if measure == "parzen" else [measure_tables(record)]
+            parts = _parzen(material, record) if measure == "parzen" else [measure_tables(record)]
         except _DAMAGE as error:
             reason = f"its record in evaluations.jsonl cannot be shown ({error})"
             command = material.evaluation(measure) if measure in MEASURES else None
@@ -156,10 +156,11 @@ def _measured(material: Material) -> dict[str, list[Markup]]:
     return shown
 
 
-def _parzen(record: dict[str, Any]) -> list[Markup]:
+def _parzen(material: Material, record: dict[str, Any]) -> list[Markup]:
     charts = [chart(record) for chart in (sigma_figure, sample_count_figure, class_figure)]
-    parts = [headline(record), parzen_tables(record), _figures([picture for picture in charts if picture is not None])]
+    parts = [headline(record), parzen_tables(record)]
     classes = class_table(record)
+    parts.append(_charts(material, [picture for picture in charts if picture is not None]))
     return [*parts, fold("Scores of the classes", classes)] if classes else parts
 
 
@@ -169,7 +170,7 @@ def _training(material: Material) -> list[Markup]:
     except _DAMAGE as error:
         material.missing.append(Missing(CURVES, f"metrics.jsonl cannot be shown ({error})"))
         return []
-    return [tag("h3", "Training"), _figures(curves)] if curves else []
+    return [tag("h3", "Training"), _charts(material, curves)] if curves else []
 
 
 def _article(
@@ -223,6 +224,12 @@ def _missing(material: Material) -> Markup:
 
 def _figures(pictures: list[Picture]) -> Markup:
     return tag("div", *(figure(picture) for picture in pictures), class_="figures") if pictures else Markup("")
+
+
+def _charts(material: Material, pictures: list[Picture]) -> Markup:
+    """The charts; one that cannot be drawn is named as missing, and says in words what it would show."""
+    material.missing += [Missing(picture.title, picture.fault) for picture in pictures if picture.fault]
+    return _figures(pictures)
 
 
 def _details(material: Material, all_materials: list[Material]) -> list[Markup]:

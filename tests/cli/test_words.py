@@ -126,3 +126,15 @@ def test_the_resume_command_can_be_pasted(tmp_path: Path) -> None:
         said = process.stderr.read()
     assert process.returncode == 130
     assert f"gantool train --resume '{folder}/0001-digits'" in said
+
+
+def test_too_little_memory_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 7.45 GiB")
+
+    monkeypatch.setattr("gantool.data.load_dataset", load_dataset)
+    result = call("train", *QUICK, "--out", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "gantool: The memory of this machine does not suffice (Unable to allocate 7.45 GiB); give fewer rows."
+    )

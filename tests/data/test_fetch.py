@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import socket
@@ -25,6 +26,7 @@ FILES = RemoteSet(
     files=tuple(RemoteFile(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in CONTENT.items()),
     mirrors=("https://never.invalid/",),
 )
+UNREADABLE = "/proc/self/mem"  # a regular file whose first byte no process can read
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: nothing listens there
 
 
@@ -129,6 +131,34 @@ def test_a_damaged_file_is_replaced_and_a_good_one_kept(mirror, tmp_path: Path) 
     assert download(FILES, tmp_path, mirrors=[address]) == ["two.gz"]
     assert mirror.asked == ["/two.gz"]
     assert (tmp_path / "pair" / "two.gz").read_bytes() == PACKED["two.gz"]
+
+
+def test_a_file_that_the_system_does_not_give_is_neither_damaged_nor_missing(mirror, tmp_path: Path) -> None:
+    address = serve(mirror)
+    download(FILES, tmp_path, mirrors=[address])
+    mirror.asked.clear()
+    path = tmp_path / "pair" / "two.gz"
+    path.unlink()
+    path.symlink_to(UNREADABLE)
+    for offline in (True, False):
+        with pytest.raises(UsageError, match=r"pair/two\.gz cannot be read: Input/output error\.$"):
+            download(FILES, tmp_path, mirrors=[address], offline=offline)
+    assert mirror.asked == []
+    assert path.is_symlink()
+
+
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_data_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, body in PACKED.items():
+        (tmp_path / name).write_bytes(body)
+
+    def copyfile(source: Path, _target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(source))
+
+    monkeypatch.setattr("shutil.copyfile", copyfile)
+    with pytest.raises(UsageError, match=r"one\.gz cannot be read: Input/output error"):
+        copy_from(FILES, tmp_path, tmp_path / "root")
 
 
 def test_offline_refuses(tmp_path: Path) -> None:

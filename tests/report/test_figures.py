@@ -7,14 +7,16 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from report.conftest import METRICS, SIGMAS, parzen_record
 
-from gantool.report.drawing import Picture
+from gantool.report.drawing import Picture, render
 from gantool.report.figures import modes_figure, sample_count_figure, sigma_figure, training_figures
+from gantool.report.markup import figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -141,3 +143,35 @@ def test_the_backend_of_the_environment_does_not_matter(backend: str) -> None:
     environment = os.environ | {"MPLBACKEND": backend}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_the_users_own_style_does_not_matter(tmp_path: Path) -> None:
+    """TeX need not be installed, and equal runs give equal reports on any desk."""
+    program = (
+        "import sys; from gantool.report.drawing import render; "
+        "picture = render('t', 'a', 'c', lambda axes, theme: axes.plot([1, 2])); sys.stdout.buffer.write(picture.light)"
+    )
+    style = tmp_path / "matplotlibrc"
+    style.write_text("text.usetex: True\nfont.size: 30\nlines.linewidth: 9\n")
+    command = [sys.executable, "-c", program]
+    styled = subprocess.run(command, capture_output=True, env=os.environ | {"MATPLOTLIBRC": str(style)}, check=True)
+    assert len(styled.stdout) > 1000
+    assert styled.stdout == subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_what_goes_wrong_in_drawing_is_the_pictures_fault() -> None:
+    def draw(axes: object, theme: object) -> None:
+        raise KeyError("our own")
+
+    picture = render("Title", "In words.", "", draw)
+    assert picture.fault == "the chart cannot be drawn (KeyError: 'our own')"
+    assert "In words." in figure(picture)
+
+
+@pytest.mark.parametrize("kind", [ImportError, MemoryError])
+def test_where_no_chart_could_be_drawn_the_error_is_told(kind: type[Exception]) -> None:
+    def draw(axes: object, theme: object) -> None:
+        raise kind
+
+    with pytest.raises(kind):
+        render("Title", "In words.", "", draw)

@@ -232,6 +232,22 @@ def test_no_damage_stops_a_report(
     assert document.problems == []
 
 
+def test_a_chart_that_cannot_be_drawn_costs_no_score(
+    make_run: MakeRun, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise ValueError("no such canvas")
+
+    monkeypatch.setattr("gantool.report.drawing._svg", fails)
+    document, answer = read([make_run(scores=(parzen_record(),), metrics=METRICS[:3])], out)
+    reasons = {part["part"]: part["reason"] for part in answer["runs"][0]["missing"]}
+    fault = "the chart cannot be drawn (ValueError: no such canvas)"
+    assert {reasons[name] for name in ("Score over σ", "Losses")} == {fault}
+    assert "−31.2 ± 0.9" in document.words
+    assert "Line chart of the mean log-likelihood of the validation rows" in document.words
+    assert document.problems == []
+
+
 def test_samples_that_are_not_finite_cost_the_neighbours_only(make_run: MakeRun, out: Path) -> None:
     run = make_run()
     weights = {name: torch.full_like(value, torch.nan) for name, value in run.load_generator().state_dict().items()}

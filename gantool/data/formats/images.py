@@ -157,7 +157,9 @@ def _as_bytes(path: Path) -> _Image:
         raise
     except UnidentifiedImageError as error:
         raise UsageError(f"{path} is damaged: neither a PNG nor a JPEG image can be recognised in it.") from error
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
+    except OSError as error:  # of the system, or Pillow's word for a file that is cut short
+        raise UsageError(f"{path} cannot be read as an image: {error.strerror or error}.") from error
+    except (ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
         raise UsageError(f"{path} cannot be read as an image: {str(error) or type(error).__name__}.") from error
 
 

@@ -81,5 +81,7 @@ def _read_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, 
         return readers[version](stream)
     except KeyError as error:
         raise UsageError(f"{where} is a .npy file of version {error}: expected version 1.0 or 2.0.") from error
+    except (OSError, MemoryError):  # of the machine, not of the file
+        raise
     except Exception as error:  # numpy evaluates the header as a Python literal, which can fail in any of many ways
         raise UsageError(f"{where} is not a .npy or .npz file: its header is unreadable ({error}).") from error

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from gantool.errors import UsageError
+from gantool.errors import UnreadableError, UsageError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -21,8 +21,8 @@ def open_payload(path: Path) -> Iterator[BinaryIO]:
     Only what is read is decompressed, so a caller that reads at most n bytes is safe from a gzip bomb. The CRC of a
     gzip file is checked when its end is read: ask for one byte more than expected.
 
-    Raises UsageError, also for what goes wrong while the body of the `with` reads: the file is missing or unreadable,
-    the gzip stream is cut short, damaged, or followed by something else.
+    Raises UsageError, also for what goes wrong while the body of the `with` reads: the file is missing, the gzip stream
+    is cut short, damaged, or followed by something else; UnreadableError where the system does not give the file.
     """
     try:
         with path.open("rb") as raw:
@@ -40,4 +40,4 @@ def open_payload(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist.") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UnreadableError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -13,7 +13,7 @@ import torch
 from gantool.data.dataset import Dataset, Split
 from gantool.data.formats.idx import read_idx
 from gantool.data.remote import MNIST_FILES
-from gantool.errors import UsageError
+from gantool.errors import UnreadableError, UsageError
 
 _TRAINING_ROWS, _ALL_TRAINING_ROWS, _TEST_ROWS = 50_000, 60_000, 10_000
 _SIDE = 28
@@ -29,6 +29,8 @@ def load_mnist(root: Path) -> Dataset:
     try:
         images, labels = _read(images_path, labels_path, _ALL_TRAINING_ROWS)
         test_images, test_labels = _read(test_images_path, test_labels_path, _TEST_ROWS)
+    except UnreadableError:  # another copy in its place is no remedy
+        raise
     except UsageError as error:
         remedy = "run `gantool data fetch mnist` to replace it."
         raise UsageError(f"{str(error).rstrip('.')}; {remedy}") from error

@@ -210,3 +210,9 @@ def test_a_palette_of_greys_among_colours_is_rgb(tmp_path: Path) -> None:
     Image.fromarray(np.array([[3, 4]], dtype=np.uint8)).save(tmp_path / "3.png")
     with pytest.raises(UsageError, match=r"2\.png is 2×1 RGB and .*3\.png is 2×1 grey"):
         read_image_folder(tmp_path)
+
+
+def test_a_file_that_the_system_does_not_give_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/proc/self/mem")  # its first byte cannot be read
+    with pytest.raises(UsageError, match=r"a\.png cannot be read as an image: Input/output error\.$"):
+        read_image_folder(tmp_path)

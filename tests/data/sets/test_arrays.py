@@ -286,3 +286,20 @@ def test_folders_of_images_and_safetensors_are_dealt_as_arrays_are(tmp_path: Pat
     assert np.array_equal(in_order(tensors), rows)
     assert tensors.train.labels is not None
     assert [len(tensors.split(name)) for name in ("train", "validation", "test")] == [16, 2, 2]
+
+
+def test_a_file_that_the_system_does_not_give_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.symlink_to("/proc/self/mem")  # its first byte cannot be read
+    with pytest.raises(UsageError, match=r"a\.npy cannot be read: Input/output error\.$"):
+        read_arrays(path)
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reader(_stream: object) -> None:
+        raise MemoryError
+
+    np.save(tmp_path / "a.npy", np.zeros((20, 3)))
+    monkeypatch.setattr("numpy.lib.format.read_array_header_1_0", reader)
+    with pytest.raises(UsageError, match="holds more than this machine's memory"):
+        read_arrays(tmp_path / "a.npy")

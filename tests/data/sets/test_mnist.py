@@ -112,3 +112,11 @@ def test_other_values_under_an_official_name_are_refused(copy: Path, mnist_root:
     (copy / "mnist" / name).write_bytes(gzip.compress(bytes(other), 1))
     with pytest.raises(UsageError, match=rf"{name} holds other values than MNIST's file of that name"):
         load_mnist(copy)
+
+
+def test_a_file_that_the_system_does_not_give_is_not_to_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mnist").mkdir()
+    for file in MNIST_FILES.files:
+        (tmp_path / "mnist" / file.name).symlink_to("/proc/self/mem")  # its first byte cannot be read
+    with pytest.raises(UsageError, match=r"cannot be read: Input/output error\.$"):
+        load_mnist(tmp_path)
