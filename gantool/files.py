@@ -36,6 +36,15 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with a leading ~ or ~name replaced by that user's home, as shells do: where there is no such user, the ~
+    is a letter of the name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # no such user, or one without a home
+        return Path(path)
+
+
 def sync(path: Path) -> None:
     """Waits until a file, or a folder's list of names, is on the disk. A disk that cannot say so is believed."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -34,7 +34,8 @@ class _Commands(TyperGroup):
         """Refuses what a shell makes of a variable without a value: the present folder would be read for it."""
         for index, argument in enumerate(args):
             if argument == "" or re.fullmatch(r"--[\w-]+=", argument):
-                name = argument.rstrip("=") or (args[index - 1] if index else "the first argument")
+                before = args[index - 1] if index else ""
+                name = argument.rstrip("=") or (before if before.startswith("-") else "An argument")
                 sys.stderr.write(f"gantool: {name} is empty: give it a value, or leave it out.\n")
                 raise typer.Exit(2)
         return super().parse_args(ctx, args)

@@ -21,6 +21,7 @@ from gantool.cli.stops import EXIT_CODE, SENTENCE, in_command
 from gantool.cli.streams import CLOSED_PIPE, writing
 from gantool.cli.terminal import harmless
 from gantool.errors import GantoolError, UsageError
+from gantool.files import expanded
 
 Parameters = ParamSpec("Parameters")
 
@@ -76,7 +77,7 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             with in_command():
                 for name, value in kwargs.items():
                     if isinstance(value, Path):
-                        kwargs[name] = value.expanduser()
+                        kwargs[name] = expanded(value)
                 command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from gantool.config.schema import RunConfig
 from gantool.errors import UsageError
+from gantool.files import expanded
 
 Tree = dict[str, Any]
 Section = TypeVar("Section")
@@ -69,7 +70,7 @@ def make_paths_absolute(tree: Tree) -> None:
     """A run is resumed and scored from any folder: the place of its data must not depend on where it was started."""
     data = tree.get("data")
     if isinstance(data, dict) and isinstance(path := data.get("path"), str) and path:
-        data["path"] = str(Path(path).expanduser().absolute())
+        data["path"] = str(expanded(path).absolute())
 
 
 def merge(tree: Tree, over: Tree) -> None:

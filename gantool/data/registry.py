@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gantool.config import DataConfig
 from gantool.data.remote import MNIST_FILES, RemoteSet
 from gantool.errors import UsageError
-from gantool.files import cache_folder
+from gantool.files import cache_folder, expanded
 
 if TYPE_CHECKING:
     from gantool.data.dataset import Dataset
@@ -49,7 +49,7 @@ def _load_array(config: DataConfig, _root: Path) -> Dataset:
     from gantool.data.sets.arrays import load_array
 
     assert config.path is not None  # DataConfig insists on it for this name
-    return load_array(Path(config.path).expanduser(), None if config.scale == "auto" else config.scale)
+    return load_array(expanded(config.path), None if config.scale == "auto" else config.scale)
 
 
 DATASETS: dict[str, Entry] = {
@@ -77,9 +77,9 @@ def data_root(explicit: Path | None = None) -> Path:
     `explicit` if given, else $GANTOOL_DATA_DIR, else gantool's folder in the user's cache ($XDG_CACHE_HOME, ~/.cache).
     """
     if explicit is not None:
-        return explicit.expanduser()
+        return expanded(explicit)
     if named := os.environ.get("GANTOOL_DATA_DIR"):
-        return Path(named).expanduser()
+        return expanded(named)
     return cache_folder()
 
 

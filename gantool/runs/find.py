@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gantool.config.sources import build_config
 from gantool.errors import UsageError
+from gantool.files import expanded
 from gantool.runs.directory import LATEST, DataFacts, Run, number_of, run_directories
 
 
@@ -58,9 +59,10 @@ def load_run(run: str | int | os.PathLike[str] | None = None, runs_dir: str | os
 
     Raises UsageError, saying what there is, where there is no such run.
     """
-    if isinstance(run, (str, os.PathLike)) and (Path(run) / "config.json").is_file():
-        return open_run(Path(run))
-    return find_run(None if run is None else os.fspath(run) if not isinstance(run, int) else str(run), Path(runs_dir))
+    if isinstance(run, (str, os.PathLike)) and (expanded(run) / "config.json").is_file():
+        return open_run(expanded(run))
+    reference = os.fspath(run) if isinstance(run, (str, os.PathLike)) else run
+    return find_run(None if reference is None else str(reference), expanded(runs_dir))
 
 
 def find_run(reference: str | None, runs_dir: Path) -> Run:
@@ -76,8 +78,8 @@ def find_run(reference: str | None, runs_dir: Path) -> Run:
     for path in directories:
         if reference == path.name or (reference.isdigit() and int(reference) == number_of(path)):
             return open_run(path)
-    if Path(reference).is_dir():
-        return open_run(Path(reference))
+    if expanded(reference).is_dir():
+        return open_run(expanded(reference))
     known = ", ".join(path.name for path in directories[-5:]) or "none"
     raise UsageError(f"There is no run {reference!r}; the newest in {runs_dir}: {known}.")
 

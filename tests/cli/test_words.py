@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from gantool import load_run
 from gantool.cli.app import app
 from gantool.cli.terminal import harmless
 
@@ -39,6 +40,8 @@ def trained(*arguments: object) -> dict[str, Any]:
         (("train", "--array", ""), "--array"),
         (("train", "--config="), "--config"),
         (("runs", "--out", ""), "--out"),
+        (("report", "1", ""), "An argument"),
+        (("",), "An argument"),
     ],
 )
 def test_an_empty_value_is_refused(arguments: tuple[str, ...], name: str) -> None:
@@ -56,10 +59,29 @@ def test_a_path_of_the_users_own(option: tuple[str, ...], tmp_path: Path, monkey
     assert not (tmp_path / "~").exists()
 
 
+def test_a_run_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert call("train", *QUICK, "--out", tmp_path / "runs").exit_code == 0
+    assert call("train", "--resume=~/runs/0001-digits", "--steps", 6).exit_code == 0
+    assert load_run("~/runs/0001-digits").latest_step() == 6
+    assert load_run(1, runs_dir="~/runs").path == load_run("latest", "~/runs").path == tmp_path / "runs" / "0001-digits"
+
+
+def test_a_tilde_of_no_user_is_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("~old.npy", np.random.default_rng(0).random((60, 4), dtype=np.float32))
+    assert trained("--array", "~old.npy", *QUICK)["data"]["path"] == str(tmp_path / "~old.npy")
+    missing = call("train", "--array", "~nobody.npy", *QUICK)
+    assert missing.exit_code == 2
+    assert "~nobody.npy does not exist" in missing.stderr
+
+
 def test_a_file_may_name_only_what_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_bytes(b"\xef\xbb\xbf[training]\nsteps = 7\nbatch_size = 20\n")  # with a byte-order mark
     assert trained("--config", file, "--out", tmp_path / "runs")["training"]["steps"] == 7
+    over = trained("--dataset", "ring2d", "--config", file, "--out", tmp_path / "runs")
+    assert (over["data"]["name"], over["training"]["steps"]) == ("ring2d", 7)
     file.write_text('[data]\nname = "ring2d"\n[training]\nsteps = 7\nbatch_size = 20\n')
     config = trained("--config", file, "--out", tmp_path / "runs")
     assert (config["data"]["name"], config["name"]) == ("ring2d", "ring2d")

@@ -28,7 +28,8 @@ _BYTES_A_VALUE = 5
 # A PNG file tells its bit depth in byte 24. Pillow cuts 16 bits a channel to 8 without a word.
 _DEPTH_AT = 24
 # What systems leave in folders of pictures, beside files whose names begin with a dot.
-_LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"))
+_WINDOWS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information")
+_LITTER = frozenset((*_WINDOWS, "__macosx", "icon\r", "@eadir"))
 
 
 @dataclass(frozen=True)

@@ -183,9 +183,10 @@ def test_a_picture_on_its_side_is_read_upright(tmp_path: Path) -> None:
 
 def test_litter_of_systems_is_left_out(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 3), 7, dtype=np.uint8)).save(tmp_path / "1.png")
-    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "ehthumbs.db"):
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "ehthumbs.db", "Icon\r"):
         (tmp_path / name).write_bytes(b"\x00")
-    (tmp_path / "__MACOSX").mkdir()
+    for name in ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"):
+        (tmp_path / name).mkdir()
     assert read_image_folder(tmp_path).pixels.shape == (1, 1, 2, 3)
 
 
