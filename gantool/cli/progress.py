@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gantool.cli.stages import Screen, screen_of, write_over
+from gantool.cli.stages import write_over
+from gantool.progress import Screen, screen_of
 
 if TYPE_CHECKING:
     from gantool.training.metrics import Look, Record

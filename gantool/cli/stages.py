@@ -5,33 +5,21 @@ Whatever takes longer than two seconds is seen to go on.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gantool.cli.terminal import stderr_console, tell
+from gantool.cli.terminal import harmless, stderr_console, tell
+from gantool.progress import screen_of
 
 if TYPE_CHECKING:
     from gantool.progress import Progress
 
 # A word after so many seconds, and then every so many.
 _FIRST, _EVERY = 2.0, 5.0
-
-Screen = Literal["live", "line", "plain"]
-
-
-def screen_of(stream: IO[str]) -> Screen:
-    """What a stream can show: a part of the screen drawn anew, one line written over, or lines one after the other.
-
-    A notebook's shell looks like a terminal, but shows what was drawn over, too.
-    """
-    if not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
-        return "plain"
-    return "line" if "JPY_PARENT_PID" in os.environ else "live"
 
 
 @contextmanager
@@ -52,14 +40,14 @@ def _bar(first: str) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr_console(), transient=True) as bar:
-        task = bar.add_task(first, total=None)
+        task = bar.add_task(harmless(first), total=None)
         shown = first
 
         def move(stage: str, done: int, total: int) -> None:
             nonlocal shown
             if stage != shown:
                 shown = stage
-                bar.reset(task, total=total or None, description=stage)
+                bar.reset(task, total=total or None, description=harmless(stage))  # it may hold the name of a run
             bar.update(task, completed=done, total=total or None)
 
         yield move
@@ -110,6 +98,7 @@ def _words(first: str, *, moving: bool) -> Iterator[Progress]:
 
 def write_over(line: str) -> None:
     """Writes a line over the one before it; an empty one clears it."""
+    line = harmless(line).replace("\n", " ")
     with suppress(OSError):
         sys.stderr.write(f"\r{line:<{_WIDTH}}\r" if not line else f"\r{line[:_WIDTH]:<{_WIDTH}}")
         sys.stderr.flush()

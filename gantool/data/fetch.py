@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from gantool.data.remote import RemoteFile, RemoteSet
 from gantool.errors import GantoolError, UnreadableError, UsageError
+from gantool.progress import screen_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -203,10 +204,10 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _progress() -> Progress:
-    """Bars on a terminal; elsewhere the lines that are printed to its console, alone."""
+    """Bars on a terminal; elsewhere, as in a notebook's shell, the lines that are printed to its console, alone."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+    return Progress(*columns, console=console, transient=True, disable=screen_of(sys.stderr) != "live")

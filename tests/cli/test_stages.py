@@ -23,6 +23,15 @@ with shown_progress() as progress:
 """
 
 
+FOREIGN = """
+import time
+from gantool.cli.stages import shown_progress
+with shown_progress() as progress:
+    progress("0001-x\\x1b]0;title\\x07: samples", 0, 0)
+    time.sleep(2.6)
+"""
+
+
 def in_a_pipe(**environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", SLOW], capture_output=True, text=True, env=os.environ | environment, check=True
@@ -31,7 +40,7 @@ def in_a_pipe(**environment: str) -> str:
     return done.stderr
 
 
-def on_a_terminal(**environment: str) -> str:
+def on_a_terminal(program: str = SLOW, **environment: str) -> str:
     """What a terminal of 80 × 24 receives."""
     master, slave = pty.openpty()
     variables = {name: value for name, value in os.environ.items() if name != "JPY_PARENT_PID"}
@@ -47,7 +56,7 @@ def on_a_terminal(**environment: str) -> str:
     reader = threading.Thread(target=read)
     reader.start()
     subprocess.run(
-        [sys.executable, "-c", SLOW], stderr=slave, env=variables | {"COLUMNS": "80"} | environment, check=True
+        [sys.executable, "-c", program], stderr=slave, env=variables | {"COLUMNS": "80"} | environment, check=True
     )
     os.close(slave)
     reader.join()
@@ -81,3 +90,11 @@ def test_a_notebooks_shell_gets_one_line() -> None:
     assert "\x1b" not in text
     assert text.count("\n") == 0
     assert "\ra long product: 2 s so far" in text
+
+
+@pytest.mark.parametrize("environment", [{}, {"JPY_PARENT_PID": "1"}], ids=["terminal", "notebook"])
+def test_the_name_of_a_run_steers_no_terminal(environment: dict[str, str]) -> None:
+    text = on_a_terminal(FOREIGN, TERM="xterm-256color", **environment)
+    assert r"0001-x\x1b]0;title\x07: samples" in text
+    assert "\x1b]" not in text
+    assert "\x07" not in text

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
+import io
+import re
 import socket
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.fetch import copy_from, download
@@ -245,3 +249,34 @@ def test_load_dataset_downloads_real_mnist_by_itself(
     mirror.asked.clear()
     load_dataset(DataConfig("mnist"), root=tmp_path)
     assert mirror.asked == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("variable", [("JPY_PARENT_PID", "1"), ("TERM", "dumb")])
+def test_where_nothing_can_be_drawn_over_a_download_is_a_line_a_file(
+    mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]
+) -> None:
+    monkeypatch.setenv(*variable)
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    download(FILES, tmp_path, mirrors=[serve(mirror)])
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())  # colours may stay
+    assert plain.splitlines() == [f"Downloading {mirror.address}{name}" for name in PACKED]
+
+
+def test_the_words_of_a_server_steer_no_terminal(mirror, tmp_path: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(404, "gone\x1b[2J\x1b]0;title\x07")
+        handler.end_headers()
+
+    for file in MNIST_FILES.files:
+        mirror.answers[f"/{file.name}"] = answer
+    fetch = ["data", "fetch", "mnist", "--mirror", mirror.address, "--data-dir", str(tmp_path)]
+    result = CliRunner().invoke(app, fetch)
+    assert result.exit_code == 1
+    assert r"HTTP 404 gone\x1b[2J\x1b]0;title\x07" in result.stderr
+    assert not {"\x1b", "\x07"} & set(result.output)
