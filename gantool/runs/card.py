@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gantool.runs.directory import Run
@@ -37,22 +38,31 @@ def _score(run: Run) -> str:
 
 def _curves(run: Run) -> str:
     lines = run.records()
-    if len(lines) < 2:
+    curves = [(name, colour, _points(lines, key)) for key, name, colour in _CURVES]
+    curves = [(name, colour, points) for name, colour, points in curves if len(points) > 1]
+    if not curves:
         return ""
-    drawn, names = [], []
-    values = [float(line[key]) for key, _, _ in _CURVES for line in lines if isinstance(line.get(key), (int, float))]
-    if not values:
-        return ""
+    values = [value for _, _, points in curves for _, value in points]
     low, high = min(values), max(values)
-    for key, name, colour in _CURVES:
-        points = [(line["step"], float(line[key])) for line in lines if isinstance(line.get(key), (int, float))]
-        drawn.append(f'<polyline fill="none" stroke="{colour}" points="{_path(points, low, high)}"/>')
-        names.append(f'<span style="color:{colour}">{name}</span>')
+    drawn = [
+        f'<polyline fill="none" stroke="{colour}" points="{_path(points, low, high)}"/>' for _, colour, points in curves
+    ]
+    names = [f'<span style="color:{colour}">{name}</span>' for name, colour, _ in curves]
     label = f"losses in nats, {low:.3g} to {high:.3g}, over {lines[-1]['step']:,} steps"
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
         f"{''.join(drawn)}</svg><p>{', '.join(names)}: {label}</p>"
     )
+
+
+def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    """(step, value) wherever a line has a finite value: a run that diverged has others."""
+    found = [(line["step"], line.get(key)) for line in lines]
+    return [
+        (step, float(value))
+        for step, value in found
+        if isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+    ]
 
 
 def _path(points: Sequence[tuple[int, float]], low: float, high: float) -> str:
@@ -63,12 +73,13 @@ def _path(points: Sequence[tuple[int, float]], low: float, high: float) -> str:
 
 
 def _sheet(run: Run) -> str:
-    sheets = sorted(run.samples.glob("step-*.png"))
+    sheets = {int(path.stem[5:]): path for path in run.samples.glob("step-*.png") if path.stem[5:].isdecimal()}
     if not sheets:
         return ""
+    step = max(sheets)
     try:
-        content = base64.b64encode(sheets[-1].read_bytes()).decode("ascii")
+        content = base64.b64encode(sheets[step].read_bytes()).decode("ascii")
     except OSError:
         return ""
-    alt = f"samples at {sheets[-1].stem.replace('-', ' ')}"
+    alt = f"samples at step {step:,}"
     return f'<img alt="{alt}" src="data:image/png;base64,{content}" style="max-width:100%"/>'
