@@ -159,6 +159,7 @@ def resume_runs(
 def _prepare(run: Run, state: TrainingState) -> float:
     """Makes a directory as it was at the state's step; returns the seconds that were trained until then."""
     run.write_config()
+    run.samples.mkdir(exist_ok=True)  # copies of a run may have been made without its pictures
     clear_ending(run.path)
     clear_partials(run.path)
     drop_checkpoints_after(run.checkpoints, state.step)
