@@ -6,13 +6,14 @@ probability would round to 0 or 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch.nn.functional import softplus
 
-from gantool.config import TrainingConfig
+from gantool.config import ObjectiveConfig
 
 
 class Objective(Protocol):
@@ -47,23 +48,27 @@ class Minimax(_LogLoss):
 
 @dataclass(frozen=True)
 class Blend(_LogLoss):
-    """minimax_share of the minimax objective and the rest of the non-saturating one."""
+    """A weighted sum of the non-saturating and the minimax objective."""
 
-    minimax_share: float
+    non_saturating: float
+    minimax: float
 
     def generator_loss(self, fake_logits: torch.Tensor) -> torch.Tensor:
         saturating = -softplus(fake_logits).mean()
-        return self.minimax_share * saturating + (1.0 - self.minimax_share) * softplus(-fake_logits).mean()
+        return self.minimax * saturating + self.non_saturating * softplus(-fake_logits).mean()
 
 
-def build_objective(training: TrainingConfig) -> Objective:
-    """The objective that `training.objective` names."""
-    objectives: dict[str, Objective] = {
-        "non-saturating": NonSaturating(),
-        "minimax": Minimax(),
-        "blend": Blend(training.blend),
-    }
-    return objectives[training.objective]
+# Each name that `objective.name` may have → the objective, from the table [objective].
+OBJECTIVES: dict[str, Callable[[ObjectiveConfig], Objective]] = {
+    "non-saturating": lambda config: NonSaturating(),
+    "minimax": lambda config: Minimax(),
+    "blend": lambda config: Blend(*config.blend),
+}
+
+
+def build_objective(config: ObjectiveConfig) -> Objective:
+    """The objective that `objective.name` names."""
+    return OBJECTIVES[config.name](config)
 
 
 def game_value(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from gantool.config import NetworkConfig, RunConfig
+from gantool.config import DenseConfig, MaxoutConfig, NetworkConfig, RunConfig
 
 ORDERS = ("simultaneous", "alternating")
 _ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
@@ -45,8 +45,13 @@ def unknown(config: RunConfig) -> str:
     training = config.training
     if training.order not in ORDERS or training.k > 1:
         return "the plain loop knows the two common orders only, with k = 1"
-    if training.objective != "non-saturating" or config.optimizer.max_column_norm is not None:
+    if config.objective.name != "non-saturating" or config.optimizer.max_column_norm is not None:
         return "the plain loop knows the non-saturating objective only, and no bound on column norms"
+    layers = (*config.generator.layers, *config.discriminator.layers)
+    if not all(isinstance(layer, (DenseConfig, MaxoutConfig)) for layer in layers):
+        return "the plain loop knows fully connected layers only"
+    if config.optimizer.generator or config.optimizer.discriminator:
+        return "the plain loop knows one optimizer for both players only"
     if config.noise.distribution == "spherical":
         return "the plain loop knows uniform and Gaussian noise only"
     return ""
@@ -56,10 +61,11 @@ def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) ->
     """The network; with `logit` its last activation is left out."""
     layers: list[nn.Module] = []
     for layer in config.layers:
+        assert isinstance(layer, (DenseConfig, MaxoutConfig)), "see `unknown`"
         units = layer.units or dimension
         if layer.keep < 1 or layer.keep_scale != 1:
             layers.append(Keep(layer.keep, layer.keep_scale))
-        linear = PlainMaxout(inputs, units, layer.pieces) if layer.kind == "maxout" else nn.Linear(inputs, units)
+        linear = _affine(layer, inputs, units)
         for weight in linear.parameters():
             if weight.ndim > 1:
                 nn.init.uniform_(weight, -layer.init_range, layer.init_range)
@@ -70,6 +76,12 @@ def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) ->
             layers.append(_ACTIVATIONS[layer.kind]())
         inputs = units
     return nn.Sequential(*layers)
+
+
+def _affine(layer: DenseConfig | MaxoutConfig, inputs: int, units: int) -> nn.Module:
+    if isinstance(layer, MaxoutConfig):
+        return PlainMaxout(inputs, units, layer.pieces)
+    return nn.Linear(inputs, units)
 
 
 class Momentum:
@@ -104,7 +116,7 @@ class PlainLoop:
         batch = config.training.batch_size
         self.generator = build(config.generator, config.noise.dimension, len(mean), logit=False)
         self.discriminator = build(config.discriminator, len(mean), len(mean), logit=True)
-        if config.generator.layers[-1].bias == "data-logit":
+        if getattr(config.generator.layers[-1], "bias", None) == "data-logit":
             last = [layer for layer in self.generator if isinstance(layer, nn.Linear)][-1]
             last.bias.data.copy_(torch.logit(mean.clamp(1e-7, 1 - 1e-7)))
         self.generator.to(mean.device)

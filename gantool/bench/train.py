@@ -11,15 +11,17 @@ import torch
 from gantool.bench.case import Case, Problem, wanted
 from gantool.bench.plain_loop import PlainLoop, unknown
 from gantool.config import NetworkConfig, OptimizerConfig, RunConfig, TrainingConfig
+from gantool.config.layers import Shape
 from gantool.config.sources import build_config, preset_names, preset_text, read_tree
 from gantool.data import Dataset, load_dataset
 from gantool.data.registry import data_root, find_entry
 from gantool.runs.replicas import replica_configs
-from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
-from gantool.training.fused import FUSED_ORDERS, why_not_fused
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.graph import ITERATIONS, CapturedGame, why_not_captured
+from gantool.training.engines.step import DTYPES
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState, build_states
-from gantool.training.step import DTYPES, build_step
 
 IMPLS = ("native", "uncaptured", "autograd", "eager", "autocast", "compile", "one-by-one")
 
@@ -35,7 +37,7 @@ def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str 
     """
     iterations = ITERATIONS if device.type == "cuda" else 1
     names = [preset] if preset else ["mixture1d"] if quick else preset_names()
-    distinct: dict[RunConfig, RunConfig] = {}
+    distinct: dict[str, RunConfig] = {}
     for name in names:
         config = build_config(read_tree(preset_text(name), name))
         distinct.setdefault(_iteration(config), config)
@@ -46,12 +48,12 @@ def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str 
     return found
 
 
-def _iteration(config: RunConfig) -> RunConfig:
+def _iteration(config: RunConfig) -> str:
     """The configuration without what does not change an iteration's work: its names, its length and its rates."""
     given = config.training
-    training = TrainingConfig(given.order, given.objective, given.blend, given.k, given.batch_size)
+    training = TrainingConfig(given.order, given.k, given.batch_size)
     optimizer = OptimizerConfig(config.optimizer.kind, max_column_norm=config.optimizer.max_column_norm)
-    return replace(config, name="run", about="", optimizer=optimizer, training=training)
+    return repr(replace(config, name="run", about="", optimizer=optimizer, training=training))
 
 
 def _missing(config: RunConfig, data_dir: Path | None) -> bool:
@@ -81,19 +83,19 @@ def _case(config: RunConfig, precision: str, data_dir: Path | None, iterations: 
         ", ".join([name, *(text.format(count) for text, count in parts.items() if count > 1)]),
         config.data.name,
         DTYPES[precision],
-        played * _operations(config, dataset.dimension if dataset else 1),
+        played * _operations(config, dataset.shape if dataset else (1,)),
         build,
         played,
         played * training.k * training.batch_size,
     )
 
 
-def _operations(config: RunConfig, dimension: int) -> float:
+def _operations(config: RunConfig, data: Shape) -> float:
     """Multiplications and additions of the products that one iteration needs: forward, weight gradients and input
     gradients, none twice, and none that no update reads."""
     rows = config.training.batch_size
-    generator, first = _weights(config.generator, config.noise.dimension, dimension)
-    discriminator, image = _weights(config.discriminator, dimension, dimension)
+    generator, first = _products(config.generator, (config.noise.dimension,), data)
+    discriminator, image = _products(config.discriminator, data, data)
     of_generator = 2.0 * rows * (3 * generator - first)
     on_both = 2.0 * 2 * rows * (3 * discriminator - image)
     if config.training.order == "simultaneous":
@@ -101,13 +103,12 @@ def _operations(config: RunConfig, dimension: int) -> float:
     return config.training.k * (2.0 * rows * generator + on_both) + of_generator + 2.0 * rows * 2 * discriminator
 
 
-def _weights(network: NetworkConfig, inputs: int, dimension: int) -> tuple[int, int]:
-    """How many weights a network has, and its first layer."""
+def _products(network: NetworkConfig, inputs: Shape, data: Shape) -> tuple[int, int]:
+    """How many products of a weight and a value one row takes, in all and in the first layer."""
     counts = []
     for layer in network.layers:
-        units = layer.units or dimension
-        counts.append(inputs * units * layer.pieces)
-        inputs = units
+        counts.append(layer.multiply_adds(inputs, data))
+        inputs = layer.output_shape(inputs, data)
     return sum(counts), counts[0]
 
 
@@ -122,7 +123,7 @@ def _problem(
             contenders[name], details[name] = _own([config], dataset, device, kind, iterations)
     if wanted(only, "uncaptured"):
         states = build_states([config], dataset, device)
-        if reason := why_not_fused(states[0].game) or why_not_captured(states):
+        if reason := why_not_captured(states):
             absent["uncaptured"] = reason
         else:
             contenders["uncaptured"], details["uncaptured"] = _uncaptured(states, config, iterations)
@@ -173,7 +174,7 @@ def _own(
     configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, kind: str, iterations: int
 ) -> tuple[Callable[[], None], str]:
     """The tool's own iterations, as the loop calls them; and what they are."""
-    training = replace(configs[0].training, step=kind)  # type: ignore[arg-type]  # auto or plain
+    training = replace(configs[0].training, engine=kind)  # type: ignore[arg-type]  # auto or plain
     optimizer = configs[0].optimizer
     states = build_states(configs, dataset, device)
     step = build_step(states, training)
@@ -194,7 +195,7 @@ def _own(
 
 def _uncaptured(states: Sequence[TrainingState], config: RunConfig, iterations: int) -> tuple[Callable[[], None], str]:
     """The fused iterations that a CUDA graph would hold, launched one by one: what capturing them is worth."""
-    game = CapturedGame(states, FUSED_ORDERS[config.training.order], DTYPES[config.training.precision])
+    game = CapturedGame(states, ORDERS[config.training.order], DTYPES[config.training.precision])
     game.refused = "timed without one"
     played = 0
 

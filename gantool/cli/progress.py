@@ -17,7 +17,7 @@ from gantool.cli.stages import write_over
 from gantool.progress import Screen, screen_of
 
 if TYPE_CHECKING:
-    from gantool.training.metrics import Look, Record
+    from gantool.training.record.metrics import Look, Record
 
 PLAIN_INTERVAL = 5.0  # seconds between plain lines: a log, not a flood
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gantool.training.metrics import Alarm, Look, Record
+from gantool.training.record.metrics import Alarm, Look, Record
 
 if TYPE_CHECKING:
     from gantool.cli.progress import Display

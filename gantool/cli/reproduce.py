@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gantool.reproduce.table1 import Table1
     from gantool.reproduce.training import Watch
     from gantool.runs import Run
-    from gantool.training.member import Observer
+    from gantool.training.record.member import Observer
     from gantool.training.session import Outcome
 
 app = typer.Typer(

@@ -37,7 +37,7 @@ def print_summary(configs: Sequence[RunConfig], dataset: Dataset, device: torch.
     lines = [
         f"data           {dataset.name}: {rows}",
         f"noise          {config.noise.distribution}, {config.noise.dimension} dimensions",
-        f"algorithm      {training.order}, k = {training.k}, {training.objective}, batch {training.batch_size}",
+        f"algorithm      {training.order}, k = {training.k}, {config.objective.name}, batch {training.batch_size}",
         f"optimizer      {optimizer.kind}, rate {optimizer.learning_rate:g} divided by {optimizer.decay} a step",
         f"length         {steps:,} steps of {state.batches_per_epoch:,} batches an epoch",
         f"seed, device   {training.seed}, {device}",
@@ -58,7 +58,7 @@ def print_missing(configs: Sequence[RunConfig], missing: Sequence[str], root: Pa
     say("               (sizes and steps follow from the data: gantool data fetch brings them)")
     training = config.training
     length = f"{training.steps:,} steps" if training.steps else f"{training.epochs:,} epochs"
-    say(f"algorithm      {training.order}, k = {training.k}, {training.objective}, batch {training.batch_size}")
+    say(f"algorithm      {training.order}, k = {training.k}, {config.objective.name}, batch {training.batch_size}")
     say(f"length         {length}")
 
 
@@ -74,7 +74,7 @@ def _layers(config: RunConfig, state: TrainingState, name: str) -> dict[str, Any
                 "kind": layer.kind,
                 "inputs": inputs,
                 "units": units,
-                "pieces": layer.pieces,
+                "pieces": getattr(layer, "pieces", 1),
                 "keep": layer.keep,
                 "parameters": parameters,
             }

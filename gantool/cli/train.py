@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHORTCUTS = {
     "name": "name",
     "order": "training.order",
-    "objective": "training.objective",
+    "objective": "objective.name",
     "k": "training.k",
     "batch_size": "training.batch_size",
     "epochs": "training.epochs",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gantool.config import RunConfig
     from gantool.data.dataset import Dataset
     from gantool.runs import Run
-    from gantool.training.member import Observer
+    from gantool.training.record.member import Observer
     from gantool.training.session import Outcome
 
 
@@ -155,7 +155,7 @@ class _Watch:
         tell(f"Training {run.path} on {run.data.name}: {total_steps:,} steps from {start:,}")
         display = self._display(run, total_steps, start)
         if self.tensorboard:
-            from gantool.training.tensorboard import TensorBoardObserver
+            from gantool.training.record.tensorboard import TensorBoardObserver
 
             display = TensorBoardObserver(run.path / "tensorboard", display)
         return display

@@ -1,21 +1,28 @@
 """What a run is: its configuration, checked on construction, and where it comes from. Standard library only."""
 
+from gantool.config.layers import LAYER_KINDS, DenseConfig, LayerConfig, MaxoutConfig
 from gantool.config.schema import (
     DataConfig,
-    LayerConfig,
     NetworkConfig,
     NoiseConfig,
+    ObjectiveConfig,
     OptimizerConfig,
+    PlayerOptimizer,
     RunConfig,
     TrainingConfig,
 )
 
 __all__ = [
+    "LAYER_KINDS",
     "DataConfig",
+    "DenseConfig",
     "LayerConfig",
+    "MaxoutConfig",
     "NetworkConfig",
     "NoiseConfig",
+    "ObjectiveConfig",
     "OptimizerConfig",
+    "PlayerOptimizer",
     "RunConfig",
     "TrainingConfig",
 ]

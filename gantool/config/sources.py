@@ -15,7 +15,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gantool.config.schema import RunConfig
+from gantool.config.layers import LAYER_KINDS, LayerConfig
+from gantool.config.schema import PLAYERS, OptimizerConfig, PlayerOptimizer, RunConfig
+from gantool.config.spellings import current, move_old_spellings
 from gantool.errors import UsageError
 from gantool.files import expanded
 
@@ -39,9 +41,11 @@ def preset_text(name: str) -> str:
 def read_tree(text: str, source: str) -> Tree:
     """TOML text → nested dictionaries. `source` names the text in the error."""
     try:
-        return tomllib.loads(text)
+        tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not valid TOML: {error}.") from error
+    move_old_spellings(tree)
+    return tree
 
 
 def read_config_file(path: Path) -> Tree:
@@ -94,6 +98,7 @@ def apply_settings(tree: Tree, settings: Iterable[str]) -> None:
 
 def set_value(tree: Tree, key: str, value: Any) -> None:
     """Sets the dotted `key`, creating sections on the way; list items are named by their index."""
+    key, value = current(key, value)
     *parents, last = key.split(".")
     node: Any = tree
     for part in parents:
@@ -122,22 +127,46 @@ def _value(text: str) -> Any:
 
 def build_config(tree: Tree) -> RunConfig:
     """Nested dictionaries → a checked RunConfig. Unknown keys and wrong types are UsageErrors that name the key."""
+    move_old_spellings(tree)
     return _build(RunConfig, tree, "")
 
 
 def _build(kind: type[Section], tree: Any, prefix: str) -> Section:
     if not isinstance(tree, dict):
         raise UsageError(f"{prefix.rstrip('.') or 'The configuration'} must be a table, but is {tree!r}.")
+    whose = ""
+    if kind is LayerConfig:
+        kind, tree = _layer_kind(tree, prefix), _without_old_fields(tree)  # type: ignore[assignment]
+        whose = f": a layer of the kind {tree['kind']} has no such field"
     hints = get_type_hints(kind)
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for key in tree:
         if key not in names:
-            raise UsageError(f"Unknown configuration key {prefix}{key}{_nearest(key, names)}.")
+            raise UsageError(f"Unknown configuration key {prefix}{key}{whose}{_nearest(key, names)}.")
     values = {key: _convert(hints[key], value, f"{prefix}{key}") for key, value in tree.items()}
     for name in _required(kind):
         if name not in values:
             raise UsageError(f"The configuration lacks {prefix}{name}.")
+    if kind is OptimizerConfig:
+        for player in PLAYERS:  # only what is otherwise for that player is kept
+            given = _build(PlayerOptimizer, values.get(player, {}), f"{prefix}{player}.")
+            values[player] = {key: getattr(given, key) for key in values.get(player, {})}
     return kind(**values)
+
+
+def _layer_kind(tree: Tree, prefix: str) -> type[LayerConfig]:
+    if "kind" not in tree:
+        raise UsageError(f"The configuration lacks {prefix}kind.")
+    kind = tree["kind"]
+    if kind not in LAYER_KINDS:
+        raise UsageError(f"{prefix}kind must be one of {', '.join(LAYER_KINDS)}, but is {kind!r}.")
+    return LAYER_KINDS[kind]
+
+
+def _without_old_fields(tree: Tree) -> Tree:
+    """A layer's table as it would be written now: config.json formerly held `pieces` for every kind."""
+    old = tree.get("pieces") == 1 and tree["kind"] != "maxout"
+    return {key: value for key, value in tree.items() if not (old and key == "pieces")}
 
 
 def _required(kind: type[Any]) -> list[str]:
@@ -146,12 +175,16 @@ def _required(kind: type[Any]) -> list[str]:
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
-    if is_dataclass(hint):
+    if is_dataclass(hint) or hint is LayerConfig:
         return _build(hint, value, f"{key}.")  # type: ignore[arg-type]
     if get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)):
             raise UsageError(f"{key} must be a list, but is {value!r}.")
         return tuple(_convert(get_args(hint)[0], item, f"{key}.{index}") for index, item in enumerate(value))
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise UsageError(f"{key} must be a table, but is {value!r}.")
+        return value
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_matches(option, value) for option in options):
         raise UsageError(f"{key} must be {' or '.join(map(_words, options))}, but is {value!r}.")

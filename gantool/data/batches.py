@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.seeds import derive_seed
 
 _DEVICE_SHARE = 0.5
+
+
+class Batch(NamedTuple):
+    """Rows as values [B, D], with their labels [B] where they are asked for. Replicas at once have a leading axis."""
+
+    rows: Tensor
+    labels: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """B, the number of rows."""
+        return self.rows.shape[-2]
 
 
 def _fits(rows: torch.Tensor, device: torch.device) -> bool:
@@ -30,7 +44,7 @@ class BatchStream:
     The rows live on `device`, as stored (bytes stay bytes), where they fit in half of its free memory; else they stay
     in host memory and each batch crosses through a pinned buffer, without a synchronisation.
 
-    A stream `beside` another of the same split and device shares its rows.
+    A stream `beside` another of the same split and device shares its rows. With `labelled` a batch carries the labels.
 
     Raises UsageError where `batch_size` is larger than the split.
     """
@@ -45,8 +59,11 @@ class BatchStream:
         dtype: torch.dtype = torch.float32,
         split: str = "train",
         beside: BatchStream | None = None,
+        labelled: bool = False,
     ) -> None:
-        rows = dataset.split(split).stored
+        rows, labels = dataset.split(split).stored, dataset.split(split).labels
+        if labelled and labels is None:
+            raise UsageError(f"The {split} split of {dataset.name} has no labels.")
         if not 1 <= batch_size <= len(rows):
             raise UsageError(
                 f"training.batch_size must be from 1 to {len(rows)}, the rows of {dataset.name}'s {split} split, "
@@ -61,13 +78,14 @@ class BatchStream:
         self.resident: bool = beside.resident if beside else _fits(rows, self._device)
         own = rows.to(self._device) if self.resident and not beside else rows
         self._rows: torch.Tensor = beside._rows if beside else own
+        self._labels = labels.to(self._device if self.resident else "cpu") if labelled and labels is not None else None
         self._epoch: int | None = None
         self._order = torch.empty(0, dtype=torch.int64, device="cpu")
         # Called before each batch is drawn: a place between two updates.
         self.on_draw: Callable[[], None] = lambda: None
 
-    def draw(self, position: int) -> torch.Tensor:
-        """Batch number `position`, 0 or more → values [batch_size, D] on the device, a tensor of its own."""
+    def draw(self, position: int) -> Batch:
+        """Batch number `position`, 0 or more, on the device, in tensors of its own."""
         self.on_draw()
         return self.take(self.indices(position)[0])
 
@@ -85,9 +103,10 @@ class BatchStream:
             position, count = position + here, count - here
         return torch.cat(parts).view(-1, self.batch_size) if len(parts) > 1 else parts[0].view(-1, self.batch_size)
 
-    def take(self, indices: torch.Tensor) -> torch.Tensor:
-        """The rows of these indices as values [batch_size, D] on the device, a tensor of its own."""
-        return self._dataset.values(self._gather(indices), self._dtype)
+    def take(self, indices: torch.Tensor) -> Batch:
+        """The rows of these indices on the device, in tensors of its own."""
+        labels = None if self._labels is None else self._labels[indices].to(self._device, non_blocking=True)
+        return Batch(self._dataset.values(self._gather(indices), self._dtype), labels)
 
     def _permutation(self, epoch: int) -> torch.Tensor:
         if epoch < 0:

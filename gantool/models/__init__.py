@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gantool.models.networks import Discriminator, Generator, build_discriminator, build_generator
 from gantool.models.noise import draw_noise
+from gantool.models.stack import Discriminator, Generator, build_discriminator, build_generator
 
 __all__ = ["Discriminator", "Generator", "build_discriminator", "build_generator", "draw_noise"]

@@ -201,9 +201,10 @@ def _article(
 def _facts(material: Material) -> str:
     status, training = material.status, material.run.config.training
     step = f"step {status.step:,} of {status.total_steps:,}"
+    config = material.run.config
     return (
         f"{material.run.data.name}, {status.state}, {step}; {training.order} order, k = {training.k}, "
-        f"{training.objective}, batch {training.batch_size}, seed {training.seed}. {material.run.config.about}"
+        f"{config.objective.name}, batch {training.batch_size}, seed {training.seed}. {config.about}"
     )
 
 

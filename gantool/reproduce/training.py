@@ -15,7 +15,7 @@ from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.runs import Run, list_runs
-from gantool.training.member import Observer
+from gantool.training.record.member import Observer
 from gantool.training.session import Outcome, resume_run, start_run, with_length
 
 # What is trained for a column of the table, where that is not the preset of the data set's name.

@@ -32,3 +32,5 @@ class WeightAverage:
             decay = min(self.decay, (1 + step) / (3 + step)) ** INTERVAL
             weights = [parameter.detach() for parameter in self._trained.parameters()]
             torch._foreach_lerp_(self._averages, weights, 1.0 - decay)
+            for kept, buffer in zip(self.network.buffers(), self._trained.buffers(), strict=True):
+                kept.copy_(buffer)  # such as running means: they are averages already

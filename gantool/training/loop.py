@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from gantool.training.average import INTERVAL
-from gantool.training.member import Member
+from gantool.training.engines.step import Step
+from gantool.training.record.member import Member
 from gantool.training.schedules import rates_at
 from gantool.training.signals import StopRequest
-from gantool.training.step import Step
 from gantool.training.unfinished import Safeguard
 
 

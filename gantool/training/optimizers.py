@@ -7,9 +7,9 @@ from typing import Protocol
 
 import torch
 
-from gantool.config import OptimizerConfig
+from gantool.config import PlayerOptimizer
 from gantool.ops.momentum import momentum_step
-from gantool.training.schedules import Rates
+from gantool.training.schedules import Rate
 
 Tensors = dict[str, torch.Tensor]
 
@@ -17,7 +17,7 @@ Tensors = dict[str, torch.Tensor]
 class Optimizer(Protocol):
     """Applies gradients, in the parameters' order, and gives its state as named tensors."""
 
-    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None: ...
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None: ...
 
     def state(self) -> Tensors: ...
 
@@ -36,8 +36,8 @@ class Momentum:
         self.parameters = list(parameters)
         self.velocities = [torch.zeros_like(p) for p in self.parameters]
 
-    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
-        staged = rates.tensor(self.parameters[0].device)
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        staged = rate.tensor(self.parameters[0].device)
         for parameter, velocity, gradient in zip(self.parameters, self.velocities, gradients, strict=True):
             momentum_step(parameter, velocity, gradient, staged)
 
@@ -50,15 +50,15 @@ class Momentum:
 
 
 class Adam:
-    """Kingma & Ba (2015), by torch.optim.Adam; the momentum of `Rates` is not used."""
+    """Kingma & Ba (2015), by torch.optim.Adam; the momentum of `Rate` is not used."""
 
-    def __init__(self, parameters: Sequence[torch.Tensor], config: OptimizerConfig) -> None:
+    def __init__(self, parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> None:
         self.parameters = list(parameters)
         betas = (config.beta1, config.beta2)
         self.adam = torch.optim.Adam(self.parameters, lr=config.learning_rate, betas=betas)
 
-    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
-        self.adam.param_groups[0]["lr"] = rates.learning_rate
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        self.adam.param_groups[0]["lr"] = rate.learning_rate
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         self.adam.step()
@@ -88,8 +88,8 @@ class ColumnNormBound:
         self.inner, self.bound = inner, bound
         self.weights = [parameter for name, parameter in parameters if name.endswith("weight")]
 
-    def step(self, gradients: Sequence[torch.Tensor], rates: Rates) -> None:
-        self.inner.step(gradients, rates)
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        self.inner.step(gradients, rate)
         with torch.no_grad():
             for weight in self.weights:
                 norms = weight.norm(dim=-1, keepdim=True)
@@ -107,7 +107,7 @@ def inside(optimizer: Optimizer) -> Optimizer:
     return optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
 
 
-def build_optimizer(network: torch.nn.Module, config: OptimizerConfig) -> Optimizer:
+def build_optimizer(network: torch.nn.Module, config: PlayerOptimizer) -> Optimizer:
     """The optimizer that the configuration names, over all of a network's parameters."""
     parameters = list(network.parameters())
     inner: Optimizer = Momentum(parameters) if config.kind == "momentum" else Adam(parameters, config)

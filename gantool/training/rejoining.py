@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gantool.errors import UsageError
 from gantool.runs import Run
 from gantool.runs.checkpoint import checkpoint_steps
-from gantool.training.member import Intervals
+from gantool.training.record.member import Intervals
 
 
 def common_step(runs: Sequence[Run]) -> int | None:

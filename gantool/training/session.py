@@ -25,14 +25,15 @@ from gantool.runs.replicas import create_replicas
 from gantool.runs.status import Ending, clear_ending, write_ending
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
-from gantool.training.health import Health
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.step import Step
 from gantool.training.loop import train
-from gantool.training.member import Member, Observer
-from gantool.training.metrics import read_distinct_samples, truncate_records
+from gantool.training.record.health import Health
+from gantool.training.record.member import Member, Observer
+from gantool.training.record.metrics import read_distinct_samples, truncate_records
 from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
 from gantool.training.state import TrainingState, build_states
-from gantool.training.step import Step, build_step
 
 SHEET_IMAGES = 100
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gantool.config import RunConfig
+from gantool.config import PlayerOptimizer, RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
@@ -16,8 +16,8 @@ from gantool.models import build_discriminator, build_generator
 from gantool.objectives import build_objective
 from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
-from gantool.training.algorithm import Game, Player
 from gantool.training.average import WeightAverage
+from gantool.training.game import Game, Player
 from gantool.training.optimizers import build_optimizer
 
 GROUPS = ("generator", "discriminator", "optimizer", "rng")
@@ -121,12 +121,12 @@ def build_state(
     batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype, beside=stream)
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     _require_reachable(config, dataset)
-    generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights)
-    discriminator = build_discriminator(config.discriminator, dataset.dimension, weights)
+    generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights, dataset.shape)
+    discriminator = build_discriminator(config.discriminator, dataset.shape, weights)
     game = Game(
-        generator=_player(generator, config, device, dtype),
-        discriminator=_player(discriminator, config, device, dtype),
-        objective=build_objective(training),
+        generator=_player(generator, config.optimizer.of("generator"), device, dtype),
+        discriminator=_player(discriminator, config.optimizer.of("discriminator"), device, dtype),
+        objective=build_objective(config.objective),
         noise=config.noise,
         draw_batch=batches.draw,
         rng=torch.Generator(device).manual_seed(derive_seed(training.seed, "training")),
@@ -145,9 +145,9 @@ def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.d
     return states
 
 
-def _player(network: torch.nn.Module, config: RunConfig, device: torch.device, dtype: torch.dtype) -> Player:
+def _player(network: torch.nn.Module, optimizer: PlayerOptimizer, device: torch.device, dtype: torch.dtype) -> Player:
     network.to(device=device, dtype=dtype).train()
-    return Player(network, build_optimizer(network, config.optimizer))
+    return Player(network, build_optimizer(network, optimizer))
 
 
 # What a layer of each kind can put out.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gantool.training.member import Member
+from gantool.training.record.member import Member
 from gantool.training.signals import StopRequest
 
 Seen = TypeVar("Seen")

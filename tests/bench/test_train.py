@@ -14,10 +14,11 @@ from gantool.config import DataConfig, NetworkConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.models import build_discriminator, build_generator, draw_noise
-from gantool.training.fused import FUSED_ORDERS, FusedGame
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.dense import DenseEngine
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
 from gantool.training.state import build_state
-from gantool.training.step import build_step
 
 CPU = torch.device("cpu")
 
@@ -31,10 +32,10 @@ def digits_config(order: str, k: int = 1) -> RunConfig:
 def test_the_stated_work_is_what_torch_counts(order: str, k: int) -> None:
     """In float64, where maxout too runs in torch's own products, none of them twice."""
     config, dataset = digits_config(order, k), load_dataset(DataConfig("digits"))
-    fused = FusedGame([build_state(config, dataset, CPU, torch.float64).game], torch.float64)
+    fused = DenseEngine([build_state(config, dataset, CPU, torch.float64).game], torch.float64)
     with FlopCounterMode(display=False) as counter:
-        FUSED_ORDERS[order](fused, 0, rates_at(config.optimizer, 0, 1).tensor(CPU))
-    assert counter.get_total_flops() == _operations(config, dataset.dimension)
+        ORDERS[order](fused, 0, rates_at(config.optimizer, 0, 1).tensor(CPU))
+    assert counter.get_total_flops() == _operations(config, dataset.shape)
 
 
 def test_the_plain_loop_has_the_runs_networks() -> None:
@@ -61,7 +62,7 @@ def test_the_plain_loop_plays_the_tools_game(order: str, autocast: bool, monkeyp
     """Two iterations from equal weights, without dropout, on the noise that the tool draws."""
     config, dataset = without_dropout(digits_config(order)), load_dataset(DataConfig("digits"))
     precision = "bfloat16" if autocast else "float32"
-    config = replace(config, training=replace(config.training, step="plain", precision=precision))  # type: ignore[arg-type]
+    config = replace(config, training=replace(config.training, engine="plain", precision=precision))  # type: ignore[arg-type]
     state = build_state(config, dataset, CPU)
     loop = PlainLoop(config, dataset.train.stored.double().mean(0).float() / 16, autocast=autocast)
     pairs = [
@@ -81,7 +82,7 @@ def test_the_plain_loop_plays_the_tools_game(order: str, autocast: bool, monkeyp
     step = build_step([state], config.training)
     for t in range(2):
         step.play(t, [rates_at(config.optimizer, t, 1)])
-        loop.step(state.game.draw_batch(t), t, 1)
+        loop.step(state.game.draw_batch(t).rows, t, 1)
     for (mine, theirs), old in zip(pairs, start, strict=True):
         moved = (mine - old).norm()
         assert moved > 0

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from gantool.cli.progress import Display
-from gantool.training.metrics import Alarm, Look, Record
+from gantool.training.record.metrics import Alarm, Look, Record
 
 
 def record(step: int, look: Look | None = None, alarms: tuple[Alarm, ...] = ()) -> Record:

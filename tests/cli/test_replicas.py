@@ -18,7 +18,7 @@ from gantool.cli.progress import Display
 from gantool.cli.replicas import ReplicaDisplay
 from gantool.runs import open_run
 from gantool.runs.status import Ending, write_ending
-from gantool.training.metrics import Alarm, Look, Record
+from gantool.training.record.metrics import Alarm, Look, Record
 
 TRAIN = ("train", "--steps", "20", "--set", "training.log_every=10", "--seed", "5", "--out")
 

@@ -81,7 +81,10 @@ def test_the_mnist_preset_is_the_released_configuration(mnist_root: Path) -> Non
         ("discriminator.layers.2.units=2", "discriminator.layers.2.units must be 1"),
         ("discriminator.layers.0.keep=0", "discriminator.layers.0.keep must be a probability"),
         ("discriminator.layers.0.pieces=257", "discriminator.layers.0.pieces must be 256 or less"),
-        ("generator.layers.0.pieces=2", "generator.layers.0.pieces must be 1 unless kind = maxout"),
+        (
+            "generator.layers.0.pieces=2",
+            "generator.layers.0.pieces: a layer of the kind relu has no such field",
+        ),
         ("optimizer.learning_rate=-1", "optimizer.learning_rate must be a number above 0"),
         ("optimizer.learning_rate=nan", "optimizer.learning_rate must be a number above 0"),
         ("name=../up", "name must be letters, digits"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from gantool.data import BatchStream, Dataset, Split
+from gantool.data.batches import Batch
 from gantool.errors import UsageError
 from gantool.seeds import derive_seed
 
@@ -18,8 +21,8 @@ def numbered(rows: int, dtype: torch.dtype = torch.uint8) -> Dataset:
     return Dataset("numbered", split, split, Split(stored[:5]), (2,), divisor, "made here")
 
 
-def rows_of(batch: torch.Tensor) -> list[int]:
-    return (batch[:, 0] * 255).round().long().tolist()
+def rows_of(batch: Batch) -> list[int]:
+    return (batch.rows[:, 0] * 255).round().long().tolist()
 
 
 def test_an_epoch_is_a_permutation_without_its_incomplete_batch() -> None:
@@ -44,8 +47,8 @@ def test_a_batch_does_not_depend_on_what_was_drawn_before() -> None:
     straight = BatchStream(numbered(100), 7, seed=1)
     batches = [straight.draw(position) for position in range(60)]
     for position in (59, 0, 30, 14, 13, 30):
-        assert torch.equal(BatchStream(numbered(100), 7, seed=1).draw(position), batches[position])
-        assert torch.equal(straight.draw(position), batches[position])
+        assert torch.equal(BatchStream(numbered(100), 7, seed=1).draw(position).rows, batches[position].rows)
+        assert torch.equal(straight.draw(position).rows, batches[position].rows)
 
 
 def test_seeds_and_epochs_give_different_orders() -> None:
@@ -69,7 +72,7 @@ def test_values_are_exact_in_each_type() -> None:
     data = numbered(256)
     order = torch.tensor(rows_of(BatchStream(data, 256, seed=3).draw(0)))
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        batch = BatchStream(data, 256, seed=3, dtype=dtype).draw(0)
+        batch = BatchStream(data, 256, seed=3, dtype=dtype).draw(0).rows
         assert batch.dtype == dtype
         assert torch.equal(batch[:, 0], order.to(dtype) / 255)
 
@@ -77,17 +80,30 @@ def test_values_are_exact_in_each_type() -> None:
 def test_float_rows_are_not_scaled_and_a_batch_is_a_copy() -> None:
     data = numbered(20, torch.float32)
     stream = BatchStream(data, 20, seed=0)
-    batch = stream.draw(0)
+    batch = stream.draw(0).rows
     assert sorted(batch[:, 0].tolist()) == list(range(20))
     before = data.train.stored.clone()
     batch.zero_()
     assert torch.equal(data.train.stored, before)
-    assert not torch.equal(stream.draw(0), batch)
+    assert not torch.equal(stream.draw(0).rows, batch)
 
 
 def test_another_split() -> None:
     stream = BatchStream(numbered(100), 5, seed=0, split="test")
     assert sorted(rows_of(stream.draw(0))) == [0, 1, 2, 3, 4]
+
+
+def test_labels_come_with_their_rows() -> None:
+    data = numbered(100)
+    labelled = Split(data.train.stored, torch.arange(100) + 1_000)
+    stream = BatchStream(replace(data, train=labelled), 10, seed=3, labelled=True)
+    for position in range(12):
+        batch = stream.draw(position)
+        assert batch.labels is not None
+        assert (batch.labels - 1_000).tolist() == rows_of(batch)
+    assert BatchStream(replace(data, train=labelled), 10, seed=3).draw(0).labels is None
+    with pytest.raises(UsageError, match="The train split of numbered has no labels"):
+        BatchStream(data, 10, seed=3, labelled=True)
 
 
 @pytest.mark.parametrize("size", [0, -1, 101])
@@ -110,6 +126,6 @@ def test_cuda_sees_the_same_batches(resident: bool, monkeypatch: pytest.MonkeyPa
     cpu = BatchStream(numbered(100), 10, seed=2)
     cuda = BatchStream(numbered(100), 10, seed=2, device="cuda")
     for position in range(25):
-        batch = cuda.draw(position)
+        batch = cuda.draw(position).rows
         assert batch.is_cuda
-        assert torch.equal(batch.cpu(), cpu.draw(position))
+        assert torch.equal(batch.cpu(), cpu.draw(position).rows)

@@ -9,7 +9,7 @@ import torch
 
 from gantool.evaluation.copies import find_duplicates, find_memorisation
 from gantool.numerics.neighbours import FALLBACK_RADIUS, near_radius, nearest_other
-from gantool.training.health import distinct_rows
+from gantool.training.record.health import distinct_rows
 
 
 def rows(count: int, seed: int) -> torch.Tensor:

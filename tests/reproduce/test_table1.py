@@ -27,8 +27,8 @@ from gantool.reproduce.table1 import score_table
 from gantool.reproduce.training import Plan, Trained, train_seeds
 from gantool.runs import Run, list_runs
 from gantool.runs.status import Ending, write_ending
-from gantool.training.member import Observer
-from gantool.training.metrics import Record
+from gantool.training.record.member import Observer
+from gantool.training.record.metrics import Record
 from gantool.training.session import start_run
 
 CPU = torch.device("cpu")

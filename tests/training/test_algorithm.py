@@ -14,11 +14,22 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gantool.config import LayerConfig, NetworkConfig, NoiseConfig, OptimizerConfig, RunConfig, TrainingConfig
+from gantool.config import (
+    DenseConfig,
+    LayerConfig,
+    MaxoutConfig,
+    NetworkConfig,
+    NoiseConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from gantool.data.dataset import Dataset, Split
 from gantool.seeds import derive_seed
-from gantool.training.algorithm import UPDATE_ORDERS
-from gantool.training.fused import FUSED_ORDERS, FusedGame
+from gantool.training.engines.autograd import AutogradEngine
+from gantool.training.engines.dense import DenseEngine
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState, build_state
 
@@ -29,15 +40,15 @@ KEEPS = ((0.8, 1.25), (0.5, 2.0), (0.5, 2.0))
 
 def make_config(order: str, objective: str, k: int) -> RunConfig:
     generator = (
-        LayerConfig("relu", 7, 0.5),
-        LayerConfig("relu", 6, 0.5),
-        LayerConfig("sigmoid", 0, 0.5, bias="data-logit"),
+        DenseConfig("relu", 7, 0.5),
+        DenseConfig("relu", 6, 0.5),
+        DenseConfig("sigmoid", 0, 0.5, bias="data-logit"),
     )
-    discriminator = tuple(
-        LayerConfig(kind, units, 0.5, pieces=pieces, keep=keep, keep_scale=scale)
-        for (kind, units, pieces), (keep, scale) in zip(
-            (("maxout", 3, 2), ("maxout", 4, 3), ("sigmoid", 1, 1)), KEEPS, strict=True
-        )
+    drops = [{"keep": keep, "keep_scale": scale} for keep, scale in KEEPS]
+    discriminator: tuple[LayerConfig, ...] = (
+        MaxoutConfig("maxout", 3, 2, 0.5, **drops[0]),
+        MaxoutConfig("maxout", 4, 3, 0.5, **drops[1]),
+        DenseConfig("sigmoid", 1, 0.5, **drops[2]),
     )
     return RunConfig(
         name="tiny",
@@ -48,7 +59,8 @@ def make_config(order: str, objective: str, k: int) -> RunConfig:
         optimizer=OptimizerConfig(
             learning_rate=0.3, decay=1.01, momentum=0.5, final_momentum=0.7, momentum_saturates=3
         ),
-        training=TrainingConfig(order, objective, blend=0.3, k=k, batch_size=BATCH, seed=SEED),  # type: ignore[arg-type]
+        objective=ObjectiveConfig(objective, blend=(0.7, 0.3)),
+        training=TrainingConfig(order, k=k, batch_size=BATCH, seed=SEED),  # type: ignore[arg-type]
     )
 
 
@@ -160,7 +172,7 @@ class NumpyGame:
     def generator_gradients(self, kept_generator: list[Array], fake: Array, masks: list[Array]) -> list[Array]:
         """non-saturating: d(−log D)/dl = D − 1; minimax: d log(1 − D)/dl = −D; blend: 0.3 and 0.7 of them."""
         logits, kept = discriminator_forward(self.discriminator.parameters, fake, masks)
-        share = {"non-saturating": 0.0, "minimax": 1.0, "blend": 0.3}[self.config.training.objective]
+        share = {"non-saturating": 0.0, "minimax": 1.0, "blend": 0.3}[self.config.objective.name]
         grad = (share * -sigmoid(logits) + (1 - share) * (sigmoid(logits) - 1)) / BATCH
         grad_x = discriminator_backward(self.discriminator.parameters, kept, grad)[1]
         return generator_backward(self.generator.parameters, kept_generator, grad_x)
@@ -175,14 +187,14 @@ class NumpyGame:
     def alternating(self, step: int, rates: tuple[float, float]) -> None:
         k = self.config.training.k
         for j in range(k):
-            real = self.draw_batch(step * k + j).numpy()
+            real = self.draw_batch(step * k + j).rows.numpy()
             fake, _ = generator_forward(self.generator.parameters, self.noise())
             self.discriminator.step(self.discriminator_gradients(real, fake, self.masks(2 * BATCH)), *rates)
         fake, kept = generator_forward(self.generator.parameters, self.noise())
         self.generator.step(self.generator_gradients(kept, fake, self.masks(BATCH)), *rates)
 
     def simultaneous(self, step: int, rates: tuple[float, float]) -> None:
-        real = self.draw_batch(step).numpy()
+        real = self.draw_batch(step).rows.numpy()
         fake, kept = generator_forward(self.generator.parameters, self.noise())
         on_real, on_fake = self.masks(BATCH), self.masks(BATCH)
         both = [np.concatenate(pair) for pair in zip(on_real, on_fake, strict=True)]
@@ -192,7 +204,7 @@ class NumpyGame:
         self.generator.step(generator, *rates)
 
     def generator_first(self, step: int, rates: tuple[float, float]) -> None:
-        real, z = self.draw_batch(step).numpy(), self.noise()
+        real, z = self.draw_batch(step).rows.numpy(), self.noise()
         fake, kept = generator_forward(self.generator.parameters, z)
         self.generator.step(self.generator_gradients(kept, fake, self.masks(BATCH)), *rates)
         fake, _ = generator_forward(self.generator.parameters, z)
@@ -219,13 +231,13 @@ def test_iterations_match_numpy_in_float64(order: str, objective: str, k: int, w
     state = build_state(config, make_dataset(), torch.device("cpu"), torch.float64)
     expected = NumpyGame(state, config)
     before = [p.detach().clone() for p in state.game.generator.network.parameters()]
-    fused = FusedGame([state.game], torch.float64)
+    dense = DenseEngine([state.game], torch.float64)
     for step in range(steps):
         rates = rates_at(config.optimizer, step, state.epoch_at(step))
         if way == "fused":
-            FUSED_ORDERS[order](fused, step, rates.tensor(fused.device))
+            ORDERS[order](dense, step, rates.tensor(dense.device))
         else:
-            UPDATE_ORDERS[order](state.game, step, rates)
+            ORDERS[order](AutogradEngine(state.game), step, rates)
         expected.play(step)
     for player, numpy_player in (
         (state.game.generator, expected.generator),

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from training.watching import Silent
 
-from gantool.config import DataConfig, RunConfig
+from gantool.config import RunConfig
 from gantool.config.sources import apply_settings, build_config, preset_text, read_tree
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.runs import Run
@@ -21,11 +20,6 @@ from gantool.training.average import WeightAverage
 from gantool.training.session import resume_run, start_run
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def configured(*settings: str) -> RunConfig:

@@ -6,36 +6,24 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from training.watching import weights
 
-from gantool.config import DataConfig, RunConfig
+from gantool.config import RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
-from gantool.training.captured import ITERATIONS, CapturedGame, why_not_captured
-from gantool.training.fused import FUSED_ORDERS
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.graph import ITERATIONS, CapturedGame, why_not_captured
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
-from gantool.training.state import TrainingState, build_states
-from gantool.training.step import build_step
+from gantool.training.state import build_states
 
 CPU = torch.device("cpu")
-ORDERS = ["alternating", "simultaneous", "generator-first"]
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def configured(order: str, seed: int) -> RunConfig:
     config = build_config(read_tree(preset_text("digits"), "digits"))
     k = 2 if order == "alternating" else 1
     return replace(config, training=replace(config.training, order=order, k=k, seed=seed))  # type: ignore[arg-type]
-
-
-def weights(state: TrainingState) -> Tensor:
-    players = (state.game.generator, state.game.discriminator)
-    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -48,7 +36,7 @@ def test_iterations_from_fixed_memory_are_the_fused_ones(order: str, count: int,
     rates = [rates_at(configs[0].optimizer, t, fused[0].epoch_at(t)) for t in range(37)]
     for t in range(37):
         step.play(t, [rates[t]])
-    captured = CapturedGame(staged, FUSED_ORDERS[order], torch.float32)
+    captured = CapturedGame(staged, ORDERS[order], torch.float32)
     played = 0
     for many in (3, ITERATIONS, ITERATIONS, 4, ITERATIONS):
         assert len(captured.play(played, rates[played : played + many])) == count

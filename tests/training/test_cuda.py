@@ -8,40 +8,31 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from training.watching import silent
+from training.watching import silent, weights
 
-from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config import OptimizerConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.runs.replicas import replica_configs
-from gantool.training.algorithm import Iteration
-from gantool.training.captured import ITERATIONS, CapturedGame
-from gantool.training.fused import FUSED_ORDERS, FusedGame
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.dense import DenseEngine
+from gantool.training.engines.graph import ITERATIONS, CapturedGame
+from gantool.training.engines.step import DTYPES
+from gantool.training.game import Iteration
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
 from gantool.training.session import resume_run, start_run
-from gantool.training.state import TrainingState, build_state
-from gantool.training.step import DTYPES, build_step
+from gantool.training.state import build_state
 
 pytestmark = pytest.mark.cuda
 CUDA = torch.device("cuda")
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def configured(order: str, precision: str = "float32") -> RunConfig:
     config = build_config(read_tree(preset_text("digits"), "digits"))
     own = {"order": order, "precision": precision, "steps": 60, "log_every": 20, "checkpoint_every": 30}
     return replace(config, training=replace(config.training, **own))  # type: ignore[arg-type]
-
-
-def weights(state: TrainingState) -> Tensor:
-    players = (state.game.generator, state.game.discriminator)
-    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -51,7 +42,7 @@ def test_graphs_play_what_the_fused_step_plays(order: str, precision: str, count
     config = configured(order, precision)
     configs = [config] if count == 1 else replica_configs(config, count)
     graphs, one_by_one = ([build_state(c, digits, CUDA) for c in configs] for _ in range(2))
-    captured, plain = (CapturedGame(states, FUSED_ORDERS[order], DTYPES[precision]) for states in (graphs, one_by_one))
+    captured, plain = (CapturedGame(states, ORDERS[order], DTYPES[precision]) for states in (graphs, one_by_one))
     plain.refused = "this one plays iteration by iteration"
     for first in range(0, 5 * ITERATIONS, ITERATIONS):
         rates = [rates_at(config.optimizer, t, graphs[0].epoch_at(t)) for t in range(first, first + ITERATIONS)]
@@ -66,9 +57,9 @@ def test_graphs_play_what_the_fused_step_plays(order: str, precision: str, count
 
 def test_a_capture_that_is_refused_leaves_training_whole(digits: Dataset) -> None:
     config = configured("simultaneous")
-    order = FUSED_ORDERS["simultaneous"]
+    order = ORDERS["simultaneous"]
 
-    def waits_for_the_host(fused: FusedGame, step: int, rates: Tensor) -> Iteration:
+    def waits_for_the_host(fused: DenseEngine, step: int, rates: Tensor) -> Iteration:
         seen = order(fused, step, rates)
         seen.discriminator_loss.item()
         return seen
@@ -96,9 +87,9 @@ def test_one_step_on_the_gpu_is_that_of_the_cpu_given_the_same_draws(digits: Dat
     ends = []
     for state in states:
         device = state.game.rng.device
-        fused = CapturedGame([state], FUSED_ORDERS["simultaneous"], torch.float64).fused
-        fused.draw_noise = lambda device=device: z.to(device)  # type: ignore[misc]
-        fused.joint_step(state.game.draw_batch(0), rates_at(config.optimizer, 0, 1).tensor(device))
+        fused = CapturedGame([state], ORDERS["simultaneous"], torch.float64).engine
+        fused.draw_noise = lambda count, device=device: z.to(device)  # type: ignore[misc]
+        ORDERS["simultaneous"](fused, 0, rates_at(config.optimizer, 0, 1).tensor(device))
         ends.append(weights(state).cpu())
     torch.testing.assert_close(ends[0], ends[1], rtol=1e-10, atol=1e-12)
 

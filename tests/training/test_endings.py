@@ -19,7 +19,7 @@ from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.locks import Lock, acquire
 from gantool.runs import Run, open_run
-from gantool.training.metrics import Record
+from gantool.training.record.metrics import Record
 from gantool.training.session import resume_run, start_run, start_runs
 
 CPU = torch.device("cpu")

@@ -7,47 +7,37 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from training.watching import weights
 
-from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config import OptimizerConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.nn.dropout import keep_mask
-from gantool.training.fused import why_not_fused
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.dense import why_not_dense
+from gantool.training.orders import ORDERS
 from gantool.training.schedules import rates_at
 from gantool.training.state import TrainingState, build_state
-from gantool.training.step import build_step
 
 CPU = torch.device("cpu")
-ORDERS = ["alternating", "simultaneous", "generator-first"]
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def configured(
     order: str, step: str, precision: str = "float32", optimizer: OptimizerConfig | None = None
 ) -> RunConfig:
     config = build_config(read_tree(preset_text("digits"), "digits"))
-    training = replace(config.training, order=order, step=step, precision=precision)  # type: ignore[arg-type]
+    training = replace(config.training, order=order, engine=step, precision=precision)  # type: ignore[arg-type]
     return replace(config, training=training, optimizer=optimizer or config.optimizer)
 
 
 def trained(config: RunConfig, dataset: Dataset, steps: int) -> TrainingState:
     state = build_state(config, dataset, CPU)
     step = build_step([state], config.training)
-    assert step.describe().startswith(config.training.step)
+    assert step.describe().startswith(config.training.engine)
     for t in range(steps):
         step.play(t, [rates_at(config.optimizer, t, state.epoch_at(t))])
     return state
-
-
-def weights(state: TrainingState) -> Tensor:
-    players = (state.game.generator, state.game.discriminator)
-    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
 
 
 def distance(one: Tensor, other: Tensor, start: Tensor) -> float:
@@ -170,13 +160,13 @@ def test_a_network_of_the_users_own_takes_the_plain_step(digits: Dataset) -> Non
     state = build_state(configured("alternating", "auto"), digits, CPU)
     own = replace(state.game.generator, network=torch.nn.Sequential(torch.nn.Linear(100, 64)))
     state.game = replace(state.game, generator=own)
-    assert why_not_fused(state.game) == "Sequential is not a stack of fully connected layers"
+    assert why_not_dense([state]) == "Sequential is not a stack of fully connected layers"
     training = configured("alternating", "auto").training
     about = build_step([state], training).describe()
     assert about.startswith("plain step (float32, ")
     assert about.endswith("; Sequential is not a stack of fully connected layers)")
-    with pytest.raises(UsageError, match=r"training\.step = fused cannot train this run: Sequential"):
-        build_step([state], replace(training, step="fused"))
+    with pytest.raises(UsageError, match=r"training\.engine = fused cannot train this run: Sequential"):
+        build_step([state], replace(training, engine="fused"))
 
 
 @pytest.mark.parametrize("keep", [1e-6, 0.2, 0.5, 0.8, 0.99999999])

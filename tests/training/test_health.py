@@ -19,9 +19,9 @@ from gantool.data import Dataset, Split, load_dataset
 from gantool.runs import Run, find_run
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.sampling import generate
-from gantool.training.divergence import Diverged
-from gantool.training.health import SIGMAS, Health, distinct_rows, has_collapsed
-from gantool.training.metrics import Record
+from gantool.training.record.divergence import Diverged
+from gantool.training.record.health import SIGMAS, Health, distinct_rows, has_collapsed
+from gantool.training.record.metrics import Record
 from gantool.training.session import resume_run, start_run
 from gantool.training.state import build_state
 
@@ -40,11 +40,6 @@ class Collector:
     def on_samples(self, step: int, sheet: Path) -> None: ...
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def make_config(**training: Any) -> RunConfig:
@@ -126,7 +121,8 @@ def test_zero_never_looks_and_training_is_the_same_to_the_last_bit(digits: Datas
 def test_looks_and_alarms_are_the_same_after_a_resume(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gantool.training.health.PATIENCE", 1)  # the samples are still alike here: an alarm is due
+    # The samples are still alike here: an alarm is due.
+    monkeypatch.setattr("gantool.training.record.health.PATIENCE", 1)
     straight = play(make_config(), digits, tmp_path / "straight")
     play(make_config(steps=57), digits, tmp_path / "halves")
     halves = find_run("latest", tmp_path / "halves")

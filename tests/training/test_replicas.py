@@ -15,24 +15,23 @@ import torch
 from torch import Tensor
 from training.watching import Silent, silent
 
-from gantool.config import DataConfig, OptimizerConfig, RunConfig
+from gantool.config import OptimizerConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.runs import Run, open_run
 from gantool.runs.checkpoint import find_checkpoint
 from gantool.runs.replicas import find_replicas, replica_configs
-from gantool.training.divergence import Diverged
-from gantool.training.fused import FUSED_ORDERS, FusedGame
-from gantool.training.metrics import Record
+from gantool.training.engines.choose import build_step
+from gantool.training.engines.dense import DenseEngine
+from gantool.training.orders import ORDERS
+from gantool.training.record.divergence import Diverged
+from gantool.training.record.metrics import Record
 from gantool.training.schedules import rates_at
 from gantool.training.session import resume_run, resume_runs, start_run, start_runs
 from gantool.training.state import TrainingState, build_state
-from gantool.training.step import build_step
 
 CPU = torch.device("cpu")
-ORDERS = ["alternating", "simultaneous", "generator-first"]
 
 
 class SignalAt(Silent):
@@ -42,11 +41,6 @@ class SignalAt(Silent):
     def on_record(self, record: Record) -> None:
         if record.step == self.step:
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def configured(order: str = "simultaneous", steps: int = 40, **changes: object) -> RunConfig:
@@ -85,9 +79,9 @@ def test_a_replica_is_the_run_of_its_seed(order: str, optimizer: OptimizerConfig
     config = replace(configured(order), optimizer=optimizer)
     # In float64, where the order in which products are summed is all that differs.
     together, alone = (states_of(replica_configs(config, 3), digits, torch.float64) for _ in range(2))
-    order_of = FUSED_ORDERS[order]
-    side_by_side = FusedGame([state.game for state in together], torch.float64)
-    singles = [FusedGame([state.game], torch.float64) for state in alone]
+    order_of = ORDERS[order]
+    side_by_side = DenseEngine([state.game for state in together], torch.float64)
+    singles = [DenseEngine([state.game], torch.float64) for state in alone]
     for t in range(5):
         rates = rates_at(config.optimizer, t, 1).tensor(CPU)
         seen = order_of(side_by_side, t, rates).of_each_game()
@@ -115,7 +109,7 @@ def test_in_training_precision_a_replica_stays_by_its_run(precision: str, digits
 
 
 def test_the_plain_step_plays_replicas_in_turn_and_bit_for_bit(digits: Dataset) -> None:
-    configs = replica_configs(configured("alternating", step="plain"), 2)
+    configs = replica_configs(configured("alternating", engine="plain"), 2)
     together, alone = (states_of(configs, digits, torch.float32) for _ in range(2))
     assert build_step(together, configs[0].training).describe().endswith("; 2 replicas one after another)")
     play(together, configs[0], 3)

@@ -18,9 +18,9 @@ from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
 from gantool.runs import Run, find_run, open_run
 from gantool.runs.checkpoint import find_checkpoint
+from gantool.training.orders import ORDERS
 from gantool.training.session import Outcome, resume_run, start_run
 
-ORDERS = ["alternating", "simultaneous", "generator-first"]
 CPU = torch.device("cpu")
 
 

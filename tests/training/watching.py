@@ -9,11 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from gantool.config import RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.runs import Run
 from gantool.runs.checkpoint import find_checkpoint
-from gantool.training.metrics import Record
+from gantool.training.record.metrics import Record
+from gantool.training.state import TrainingState
 
 TIMINGS = ("images_per_second", "seconds")
 
@@ -48,6 +52,12 @@ def make_config(preset: str, order: str, steps: int, **training: Any) -> RunConf
     config = build_config(read_tree(preset_text(preset), preset))
     changes = {"order": order, "steps": steps, "log_every": 10, "sample_every": 10**6, "checkpoint_every": 40}
     return replace(config, training=replace(config.training, **changes | training))
+
+
+def weights(state: TrainingState) -> Tensor:
+    """Every parameter of both players, in one vector."""
+    players = (state.game.generator, state.game.discriminator)
+    return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
 
 
 def assert_same_run(first: Run, second: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gantool.errors import GantoolError
-from gantool.training.algorithm import Iteration
+from gantool.training.game import Iteration
 
 QUANTITIES = ("discriminator's loss", "generator's loss")
 

@@ -1,4 +1,4 @@
-"""A network's forward and backward pass written out by hand, for the fused step.
+"""A network's forward and backward pass written out by hand, for the dense engine.
 
 Weights are kept in the compute type (bfloat16 beside float32 masters, or the masters themselves), and nothing is
 computed that no update reads: a network's first layer has no input gradient unless it is asked for, and one backward
@@ -17,13 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gantool.models.networks import ACTIVATIONS, DenseLayer, Discriminator
 from gantool.native import load as native
-from gantool.nn import Maxout
+from gantool.nn.dense import ACTIVATIONS, DenseParts
 from gantool.ops.momentum import momentum_step
-from gantool.training.algorithm import Player
+from gantool.training.game import Player
 from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer, inside
-from gantool.training.schedules import Rates
+from gantool.training.schedules import Rate
 
 
 @dataclass
@@ -47,12 +46,12 @@ class _Parameter:
         momentum_step(self.master, self.velocity, self.gradient, rates, bound=self.bound, copy=self.copy)
 
 
-class FusedLayer:
+class WrittenLayer:
     """Dropout, an affine map or maxout, an activation; keeps what its backward pass reads."""
 
-    def __init__(self, layer: DenseLayer, weight: _Parameter, bias: _Parameter, activation: str) -> None:
-        self.dropout, self.weight, self.bias, self.activation = layer.dropout, weight, bias, activation
-        self.is_maxout = isinstance(layer.affine, Maxout)
+    def __init__(self, parts: DenseParts, weight: _Parameter, bias: _Parameter) -> None:
+        self.dropout, self.weight, self.bias, self.activation = parts.dropout, weight, bias, parts.activation
+        self.is_maxout = parts.weight.ndim == 3
         self.compiled = not native.missing(weight.working.device) and weight.working.dtype != torch.float64
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -145,7 +144,7 @@ def _for_each_replica(kernel: Callable[..., tuple[Tensor, ...]], *arguments: Ten
     return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
 
 
-class FusedNetwork:
+class DenseNetwork:
     """The players' layers, in the compute type, over the players' own parameters and velocities.
 
     Of several players those are moved into tensors with a leading axis, and remain views of them.
@@ -155,26 +154,21 @@ class FusedNetwork:
         self.optimizers = [player.optimizer for player in players]
         bounds = [o.bound if isinstance(o, ColumnNormBound) else math.inf for o in self.optimizers]
         velocities = [_velocities(optimizer) for optimizer in self.optimizers]
-        parameters = [dict(player.network.named_parameters()) for player in players]
 
-        def joined(name: str, bound: float) -> _Parameter:
-            own = [named[name] for named in parameters]
+        def joined(own: Sequence[torch.nn.Parameter], bound: float) -> _Parameter:
             moving = [found[id(parameter)] for found, parameter in zip(velocities, own, strict=True) if found]
             master = _in_one([parameter.detach() for parameter in own], own)
             velocity = _in_one(moving, moving) if moving else None
             return _Parameter(master, velocity, master.to(dtype), bound, torch.empty(0, device=master.device))
 
-        network = players[0].network
-        layers: list[DenseLayer] = list(network.layers)  # type: ignore[arg-type]  # why_not_fused looked
-        last = layers[-1] if isinstance(network, Discriminator) else None  # it gives a logit
+        stacks = [player.network.dense_layers() for player in players]  # type: ignore[operator]  # why_not_dense looked
         self.layers = [
-            FusedLayer(
-                layer,
-                joined(f"layers.{index}.affine.weight", bounds[0]),
-                joined(f"layers.{index}.affine.bias", math.inf),
-                "linear" if layer is last else layer.activation,
+            WrittenLayer(
+                layers[0],
+                joined([layer.weight for layer in layers], bounds[0]),
+                joined([layer.bias for layer in layers], math.inf),
             )
-            for index, layer in enumerate(layers)
+            for layers in zip(*stacks, strict=True)
         ]
 
     def draw_masks(self, rows: int, rngs: Sequence[torch.Generator]) -> list[Tensor | None]:
@@ -208,7 +202,7 @@ class FusedNetwork:
             several = len(self.optimizers) > 1
             own = [p.gradient[index] if several else p.gradient for p in parameters]
             gradients = [grad.to(p.master.dtype) for grad, p in zip(own, parameters, strict=True)]
-            optimizer.step(gradients, Rates(*rates.tolist()))  # synchronises with the device
+            optimizer.step(gradients, Rate(*rates.tolist()))  # synchronises with the device
         for p in parameters:
             if p.copy is not None:
                 p.copy.copy_(p.master)
@@ -232,7 +226,7 @@ def _in_one(values: Sequence[Tensor], owners: Sequence[Tensor]) -> Tensor:
     return joined
 
 
-def _masks(layer: FusedLayer, rows: int, rngs: Sequence[torch.Generator]) -> Tensor | None:
+def _masks(layer: WrittenLayer, rows: int, rngs: Sequence[torch.Generator]) -> Tensor | None:
     if layer.dropout is None:
         return None
     weight = layer.weight.working

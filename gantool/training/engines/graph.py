@@ -6,16 +6,19 @@ indices, weights, velocities and the random states, which a graph advances by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
-from gantool.training.algorithm import Iteration
-from gantool.training.fused import FusedGame
+from gantool.config import TrainingConfig
+from gantool.data.batches import Batch
+from gantool.training.engines.dense import DenseEngine, why_not_dense
+from gantool.training.engines.step import DTYPES, EngineKind, Step, products
+from gantool.training.game import Iteration
 from gantool.training.optimizers import Adam, inside
+from gantool.training.orders import ORDERS, Order
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -30,7 +33,9 @@ WARM_UP = 3
 
 
 def why_not_captured(states: Sequence[TrainingState]) -> str:
-    """Why these games, though fused, cannot be captured: one clause, or "" where they can."""
+    """Why these games cannot be captured: one clause, or "" where they can."""
+    if reason := why_not_dense(states):
+        return reason
     game = states[0].game
     if game.rng.device.type != "cuda":
         return "no CUDA graph: it trains on the CPU"
@@ -50,17 +55,12 @@ class CapturedGame:
     On a device without graphs it plays the same way and captures nothing.
     """
 
-    def __init__(
-        self,
-        states: Sequence[TrainingState],
-        order: Callable[[FusedGame, int, Tensor], Iteration],
-        dtype: torch.dtype,
-    ) -> None:
+    def __init__(self, states: Sequence[TrainingState], order: Order, dtype: torch.dtype) -> None:
         self.streams, self.order = [state.batches for state in states], order
         games = [replace(state.game, draw_batch=partial(self._staged, r)) for r, state in enumerate(states)]
-        self.fused = FusedGame(games, dtype)
-        device, k, batch_size = self.fused.device, self.fused.k, games[0].batch_size
-        self.rates = torch.zeros(ITERATIONS, 2, dtype=torch.float64, device=device)
+        self.engine = DenseEngine(games, dtype)
+        device, k, batch_size = self.engine.device, self.engine.k, games[0].batch_size
+        self.rates = torch.zeros(ITERATIONS, 2, 2, dtype=torch.float64, device=device)
         self.indices = torch.zeros(len(games), ITERATIONS * k, batch_size, dtype=torch.int64, device=device)
         # The graph, and what its last iteration sees, at each replay anew.
         self.captured: tuple[torch.cuda.CUDAGraph, Iteration] | None = None
@@ -92,19 +92,19 @@ class CapturedGame:
 
         The host does not wait.
         """
-        pairs = torch.tensor([(now.learning_rate, now.momentum) for now in rates], dtype=torch.float64, device="cpu")
-        pairs = pairs.pin_memory() if self.rates.is_cuda else pairs
-        self.rates[: len(rates)].copy_(pairs, non_blocking=True)
-        k = self.fused.k
+        coming = torch.tensor([now.values() for now in rates], dtype=torch.float64, device="cpu")
+        coming = coming.pin_memory() if self.rates.is_cuda else coming
+        self.rates[: len(rates)].copy_(coming, non_blocking=True)
+        k = self.engine.k
         for indices, stream in zip(self.indices, self.streams, strict=True):
             indices[: len(rates) * k].copy_(stream.indices(first * k, len(rates) * k), non_blocking=True)
 
-    def _staged(self, replica: int, place: int) -> Tensor:
+    def _staged(self, replica: int, place: int) -> Batch:
         return self.streams[replica].take(self.indices[replica, place])
 
     def _iterate(self, count: int) -> Iteration:
         for place in range(count):
-            iteration = self.order(self.fused, place, self.rates[place])
+            iteration = self.order(self.engine, place, self.rates[place])
         return iteration
 
     def _capture_when_due(self) -> None:
@@ -113,7 +113,7 @@ class CapturedGame:
         if self.captured or self.refused or not self.rates.is_cuda or self.played < WARM_UP:
             return
         graph = torch.cuda.CUDAGraph()
-        rngs = [game.rng for game in self.fused.games]
+        rngs = [game.rng for game in self.engine.games]
         before = [rng.clone_state() for rng in rngs]
         for rng in rngs:
             graph.register_generator_state(rng)
@@ -127,3 +127,13 @@ class CapturedGame:
                 rng.graphsafe_set_state(state)  # the one that was registered may still count as being captured
             return
         self.captured = graph, seen
+
+
+def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
+    captured = CapturedGame(states, ORDERS[training.order], DTYPES[training.precision])
+    parts = [products(training, captured.engine.device)]
+    parts += [f"{len(states)} replicas at once"] if len(states) > 1 else []
+    return Step(captured.play, lambda: f"fused step ({'; '.join([*parts, captured.describe()])})", ITERATIONS)
+
+
+ENGINE = EngineKind("fused", why_not_captured, _build)

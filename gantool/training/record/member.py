@@ -15,10 +15,10 @@ from gantool.files import append_json_line, sync
 from gantool.runs import Run
 from gantool.runs.checkpoint import Groups, prune_checkpoints
 from gantool.runs.status import Ending, write_ending
-from gantool.training.algorithm import Iteration
-from gantool.training.divergence import Diverged, DivergenceWatch
-from gantool.training.health import Health
-from gantool.training.metrics import Record, build_record, measure
+from gantool.training.game import Iteration
+from gantool.training.record.divergence import Diverged, DivergenceWatch
+from gantool.training.record.health import Health
+from gantool.training.record.metrics import Record, build_record, measure
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 

@@ -20,8 +20,8 @@ from gantool.numerics.rows import random_subset
 from gantool.ops import parzen_log_density
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
-from gantool.training.divergence import Diverged
-from gantool.training.metrics import Alarm, Look, Record
+from gantool.training.record.divergence import Diverged
+from gantool.training.record.metrics import Alarm, Look, Record
 from gantool.training.state import TrainingState
 
 # A tenth of the protocol's samples: a look at MNIST then takes about a hundredth of an epoch.

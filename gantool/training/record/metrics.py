@@ -11,13 +11,13 @@ import torch
 from gantool.files import replacing
 from gantool.objectives import game_value
 from gantool.runs import Run
-from gantool.training.algorithm import Iteration
+from gantool.training.game import Iteration
 from gantool.training.schedules import Rates
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the samples saw (see :mod:`gantool.training.health`).
+    """What one look at the samples saw (see :mod:`gantool.training.record.health`).
 
     `distinct_samples` is the effective number of different samples among 1,000, the inverse of the chance that two
     draws are near-duplicates (closer than the 1 % quantile of real rows' distances to their nearest other row).
@@ -45,7 +45,8 @@ class Record:
     """One line. Losses, `value` and the means of D are of the batch at `step`, in training mode (dropout on).
 
     value is V(D, G) in nats, real_probability the mean of D(x), fake_probability that of D(G(z)).
-    `images_per_second` counts the training images that the discriminator saw since the line before.
+    `learning_rate` and `momentum` are the generator's. `images_per_second` counts the training images that the
+    discriminator saw since the line before.
 
     `look` and the `alarms` that it raised are there once every few epochs.
     """
@@ -104,8 +105,8 @@ def build_record(
         value=figures["value"],
         real_probability=figures["real_probability"],
         fake_probability=figures["fake_probability"],
-        learning_rate=rates.learning_rate,
-        momentum=rates.momentum,
+        learning_rate=rates.generator.learning_rate,
+        momentum=rates.generator.momentum,
         images_per_second=speed,
         seconds=seconds,
     )

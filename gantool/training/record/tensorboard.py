@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from gantool.errors import UsageError
-from gantool.training.member import Observer
-from gantool.training.metrics import Record
+from gantool.training.record.member import Observer
+from gantool.training.record.metrics import Record
 
 
 class TensorBoardObserver:

@@ -1,0 +1,106 @@
+"""Gradients by autograd: any two networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from gantool.config import TrainingConfig
+from gantool.data.batches import Batch
+from gantool.training.engines.step import DTYPES, EngineKind, Step, products
+from gantool.training.game import Game, Iteration
+from gantool.training.orders import ORDERS
+from gantool.training.schedules import Rates
+from gantool.training.state import TrainingState
+
+
+class AutogradEngine:
+    """One game, with products in `dtype`, or in the weights' own type where that is None.
+
+    See :class:`gantool.training.orders.Engine` for what each verb does.
+    """
+
+    def __init__(self, game: Game, dtype: torch.dtype | None = None) -> None:
+        self.game, self.k, self.dtype = game, game.k, dtype
+        self.of_discriminator: tuple[Tensor, ...] = ()
+        self.of_generator: tuple[Tensor, ...] = ()
+
+    def draw_batch(self, position: int) -> Batch:
+        return self.game.draw_batch(position)
+
+    def draw_noise(self, count: int) -> Tensor:
+        return self.game.draw_noise(count)
+
+    def generate(self, z: Tensor, batch: Batch) -> Batch:
+        with torch.no_grad(), self._precision():
+            return batch._replace(rows=self._generate(z))
+
+    def discriminator_gradients(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        with self._precision():
+            # One pass over both: matrices of twice the rows keep the machine busier.
+            logits = self._judge(torch.cat([real.rows, fake.rows]))
+            real_logits, fake_logits = logits[: real.size], logits[real.size :]
+            loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
+            self.of_discriminator = self.game.discriminator.gradients(loss)
+        return loss.detach(), real_logits.detach(), fake_logits.detach()
+
+    def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
+        with self._precision(), self.game.discriminator.frozen():
+            loss = self.game.objective.generator_loss(self._judge(self._generate(z)))
+            self.of_generator = self.game.generator.gradients(loss)
+        return loss.detach()
+
+    def joint_gradients(self, real: Batch) -> Iteration:
+        objective, (generator, discriminator) = self.game.objective, (self.game.generator, self.game.discriminator)
+        with self._precision():
+            fake = self._generate(self.draw_noise(real.size))
+            real_logits, fake_logits = self._judge(real.rows), self._judge(fake)
+            discriminator_loss = objective.discriminator_loss(real_logits, fake_logits)
+            generator_loss = objective.generator_loss(fake_logits)
+            self.of_discriminator = discriminator.gradients(discriminator_loss, keep_graph=True)
+            self.of_generator = generator.gradients(generator_loss)
+        seen = (discriminator_loss, generator_loss, real_logits, fake_logits)
+        return Iteration(*(tensor.detach() for tensor in seen))
+
+    def move_discriminator(self, rates: Rates) -> None:
+        self.game.discriminator.optimizer.step(self.of_discriminator, rates.discriminator)
+        self.of_discriminator = ()
+
+    def move_generator(self, rates: Rates) -> None:
+        self.game.generator.optimizer.step(self.of_generator, rates.generator)
+        self.of_generator = ()
+
+    def _generate(self, z: Tensor) -> Tensor:
+        rows: Tensor = self.game.generator.network(z, self.game.rng)
+        return rows
+
+    def _judge(self, rows: Tensor) -> Tensor:
+        """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
+        logits: Tensor = self.game.discriminator.network(rows, self.game.rng)
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.dtype is None:
+            return nullcontext()
+        # Autocast would keep a weight's rounded copy until the outermost context ends: without one, it keeps none.
+        return torch.autocast(self.game.rng.device.type, self.dtype, cache_enabled=False)
+
+
+def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
+    order, dtype = ORDERS[training.order], DTYPES[training.precision]
+    games = [AutogradEngine(state.game, dtype if dtype != torch.float32 else None) for state in states]
+
+    def play(first: int, rates: Sequence[Rates]) -> list[Iteration]:
+        for step, now in enumerate(rates, first):
+            iterations = [order(game, step, now) for game in games]
+        return iterations
+
+    parts = [products(training, states[0].game.rng.device), reason]
+    parts += [f"{len(states)} replicas one after another"] if len(states) > 1 else []
+    return Step(play, lambda: f"plain step ({'; '.join(filter(None, parts))})")
+
+
+ENGINE = EngineKind("plain", lambda states: "", _build)

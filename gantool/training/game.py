@@ -1,0 +1,85 @@
+"""The game: two players, what they play for, and where data and noise come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gantool.config import NoiseConfig
+from gantool.data.batches import Batch
+from gantool.models import draw_noise
+from gantool.objectives import Objective
+from gantool.training.optimizers import Optimizer
+
+
+@dataclass(frozen=True)
+class Player:
+    """A network, and what moves its parameters. The network takes (input, rng), the rng being for its dropout masks."""
+
+    network: torch.nn.Module
+    optimizer: Optimizer
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No gradient is asked of this player's parameters inside.
+
+        Naming the other player's parameters in autograd.grad is not enough: a custom operator's backward would still
+        compute these gradients, only to drop them.
+        """
+        parameters = list(self.network.parameters())
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+
+    def gradients(self, loss: Tensor, *, keep_graph: bool = False) -> tuple[Tensor, ...]:
+        """The gradient of `loss` with respect to this player's parameters alone, in their order."""
+        return torch.autograd.grad(loss, list(self.network.parameters()), retain_graph=keep_graph)
+
+
+@dataclass(frozen=True)
+class Game:
+    """The two players, their objective, and the sources of data and noise.
+
+    `draw_batch(position)` gives the position-th training batch. `rng` feeds noise and dropout masks. `k` is the number
+    of discriminator steps an iteration.
+    """
+
+    generator: Player
+    discriminator: Player
+    objective: Objective
+    noise: NoiseConfig
+    draw_batch: Callable[[int], Batch]
+    rng: torch.Generator
+    batch_size: int
+    k: int
+
+    def draw_noise(self, count: int) -> Tensor:
+        """[count, Z] in the type of the generator's weights."""
+        dtype = next(self.generator.network.parameters()).dtype
+        return draw_noise(self.noise, count, self.rng, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration saw: the two losses (scalars) and the last discriminator step's logits ([B] each),
+    detached. Of R replicas at once each has a leading axis."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+
+    def of_each_game(self) -> list[Iteration]:
+        """One Iteration a replica: itself, where there is no such axis."""
+        parts = (self.discriminator_loss, self.generator_loss, self.real_logits, self.fake_logits)
+        if self.discriminator_loss.ndim == 0:
+            return [self]
+        return [Iteration(*own) for own in zip(*parts, strict=True)]

@@ -1,0 +1,100 @@
+"""Algorithm 1 of the paper, and the two other update orders that are in use.
+
+An order is written once, in the verbs of an :class:`Engine`. Gradients are taken with respect to one player's
+parameters at a time, and applied by a verb of their own, so that neither player's move touches the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from torch import Tensor
+
+from gantool.data.batches import Batch
+from gantool.training.game import Iteration
+
+Rates_contra = TypeVar("Rates_contra", contravariant=True)
+Rates = TypeVar("Rates")
+
+
+class Engine(Protocol[Rates_contra]):
+    """A way to take gradients and to apply them. `k` is the number of discriminator steps an iteration.
+
+    The `..._gradients` keep what they have taken until the `move_...` of that player applies it. Those two are the only
+    places that change a parameter.
+    """
+
+    k: int
+
+    def draw_batch(self, position: int) -> Batch:
+        """Training batch number `position` since training began; the last one of an epoch may be short."""
+        ...
+
+    def draw_noise(self, count: int) -> Tensor:
+        """`count` fresh noise vectors."""
+        ...
+
+    def generate(self, z: Tensor, batch: Batch) -> Batch:
+        """Generated rows, with the labels of `batch`. No gradient goes through them."""
+        ...
+
+    def discriminator_gradients(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Takes the gradients of the discriminator's loss; returns the loss, the real and the fake logits."""
+        ...
+
+    def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
+        """Takes the gradients of the generator's loss at z, the discriminator held; returns the loss.
+
+        `batch` are real rows: for their labels, and for losses that compare with them.
+        """
+        ...
+
+    def joint_gradients(self, real: Batch) -> Iteration:
+        """Takes both players' gradients at the same parameters, from one generated batch and one dropout mask on it."""
+        ...
+
+    def move_discriminator(self, rates: Rates_contra) -> None: ...
+
+    def move_generator(self, rates: Rates_contra) -> None: ...
+
+
+def alternating(game: Engine[Rates], step: int, rates: Rates) -> Iteration:
+    """The paper's Algorithm 1: k steps of the discriminator, then one of the generator with fresh noise."""
+    for j in range(game.k):
+        real = game.draw_batch(step * game.k + j)
+        fake = game.generate(game.draw_noise(real.size), real)
+        loss, real_logits, fake_logits = game.discriminator_gradients(real, fake)
+        game.move_discriminator(rates)
+
+    generator_loss = game.generator_gradients(game.draw_noise(real.size), real)
+    game.move_generator(rates)
+    return Iteration(loss, generator_loss, real_logits, fake_logits)
+
+
+def simultaneous(game: Engine[Rates], step: int, rates: Rates) -> Iteration:
+    """The released code's order: one fake batch, both gradients at the same parameters."""
+    seen = game.joint_gradients(game.draw_batch(step))
+    game.move_discriminator(rates)
+    game.move_generator(rates)
+    return seen
+
+
+def generator_first(game: Engine[Rates], step: int, rates: Rates) -> Iteration:
+    """A lecture's order: the generator moves, then the discriminator, which sees the moved generator at the same z."""
+    real = game.draw_batch(step)
+    z = game.draw_noise(real.size)
+    generator_loss = game.generator_gradients(z, real)
+    game.move_generator(rates)
+
+    loss, real_logits, fake_logits = game.discriminator_gradients(real, game.generate(z, real))
+    game.move_discriminator(rates)
+    return Iteration(loss, generator_loss, real_logits, fake_logits)
+
+
+Order = Callable[[Engine[Any], int, Any], Iteration]
+ORDERS: dict[str, Order] = {
+    "alternating": alternating,
+    "simultaneous": simultaneous,
+    "generator-first": generator_first,
+}
