@@ -25,6 +25,7 @@ from gantool.runs.replicas import create_replicas
 from gantool.runs.status import Ending, clear_ending, write_ending
 from gantool.sampling import generate
 from gantool.seeds import derive_seed
+from gantool.training.cohort import Cohort
 from gantool.training.engines.choose import build_step
 from gantool.training.engines.step import Step
 from gantool.training.loop import train
@@ -229,7 +230,7 @@ def _play(
             for run, state in zip(runs, states, strict=True):
                 write_ending(run.path, Ending("failed", state.step, str(error)))
             raise
-        train(members, step, stop)
+        train(Cohort(members), step, stop)
     failures = [member.failure for member in members if member.failure]
     if len(failures) == len(members):
         raise failures[0]

@@ -36,7 +36,7 @@ def signal_later(number: int, seconds: float) -> threading.Timer:
 def test_a_stop_inside_a_long_iteration_drops_it_and_saves_its_start(
     step: str, precision: str, digits: Dataset, tmp_path: Path
 ) -> None:
-    config = make_config("digits", "alternating", 4, k=20, log_every=1, step=step, precision=precision, average=0.9)
+    config = make_config("digits", "alternating", 4, k=20, log_every=1, engine=step, precision=precision, average=0.9)
     straight = start_run(config, digits, CPU, tmp_path / "straight", silent).run
     half = replace(config, training=replace(config.training, steps=2))
     run = start_run(half, digits, CPU, tmp_path / "halves", silent).run

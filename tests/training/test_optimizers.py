@@ -14,8 +14,14 @@ def test_the_rate_is_divided_once_an_update_and_has_a_floor() -> None:
     config = OptimizerConfig()
     rates = [rates_at(config, *at).generator.learning_rate for at in ((0, 1), (125_000, 250), (10_000_000, 1))]
     assert rates == [0.1, pytest.approx(0.1 * 2.718281828 ** (-125_000 * 3.999992e-6)), 1e-6]
-        0.1 * 2.718281828 ** (-125_000 * 3.999992e-6)
-    )
+
+
+def test_a_players_own_optimizer_stands_over_the_shared_one() -> None:
+    config = OptimizerConfig("adam", 2e-4, beta1=0.5, discriminator={"learning_rate": 1e-4, "beta1": 0.0})
+    rates = rates_at(config, 0, 1)
+    assert (rates.generator.learning_rate, rates.discriminator.learning_rate) == (2e-4, 1e-4)
+    assert (config.of("generator").beta1, config.of("discriminator").beta1) == (0.5, 0.0)
+    assert config.of("discriminator").kind == "adam"
 
 
 @pytest.mark.parametrize(("epoch", "momentum"), [(1, 0.5), (2, 0.5 + 0.2 / 249), (125.5, 0.6), (250, 0.7), (400, 0.7)])

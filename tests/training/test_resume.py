@@ -39,7 +39,7 @@ def run_in_two(config: RunConfig, dataset: Dataset, tmp_path: Path, first: int) 
 def test_digits_stopped_off_every_interval(
     order: str, step: str, precision: str, digits: Dataset, tmp_path: Path
 ) -> None:
-    config = make_config("digits", order, 100, step=step, precision=precision)
+    config = make_config("digits", order, 100, engine=step, precision=precision)
     assert_same_run(*run_in_two(config, digits, tmp_path, 57))
 
 
