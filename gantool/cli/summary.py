@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from gantool.config import RunConfig
+    from gantool.config import OptimizerConfig, RunConfig
     from gantool.data.dataset import Dataset
     from gantool.training.state import TrainingState
 
@@ -38,7 +38,7 @@ def print_summary(configs: Sequence[RunConfig], dataset: Dataset, device: torch.
         f"data           {dataset.name}: {rows}",
         f"noise          {config.noise.distribution}, {config.noise.dimension} dimensions",
         f"algorithm      {training.order}, k = {training.k}, {config.objective.name}, batch {training.batch_size}",
-        f"optimizer      {optimizer.kind}, rate {optimizer.learning_rate:g} divided by {optimizer.decay} a step",
+        *_optimizers(optimizer),
         f"length         {steps:,} steps of {state.batches_per_epoch:,} batches an epoch",
         f"seed, device   {training.seed}, {device}",
     ]
@@ -46,6 +46,17 @@ def print_summary(configs: Sequence[RunConfig], dataset: Dataset, device: torch.
         lines.append(f"replicas       {len(seeds)}, seeds {', '.join(map(str, seeds))}")
     for line in lines:
         say(line)
+
+
+def _optimizers(optimizer: OptimizerConfig) -> list[str]:
+    """A line, or one for each player where they differ."""
+    words = {}
+    for player in ("generator", "discriminator"):
+        own = optimizer.of(player)
+        words[player] = f"{own.kind}, rate {own.learning_rate:g} divided by {own.decay} a step"
+    if len(set(words.values())) == 1:
+        return [f"optimizer      {words['generator']}"]
+    return [f"{head:15s}{player}: {words[player]}" for head, player in zip(("optimizer", ""), words, strict=True)]
 
 
 def print_missing(configs: Sequence[RunConfig], missing: Sequence[str], root: Path, as_json: bool) -> None:

@@ -85,6 +85,18 @@ def test_the_mnist_preset_is_the_released_configuration(mnist_root: Path) -> Non
             "generator.layers.0.pieces=2",
             "generator.layers.0.pieces: a layer of the kind relu has no such field",
         ),
+        (
+            "generator.layers.0.kind=conv4d",
+            "generator.layers.0.kind must be one of relu, sigmoid, tanh, linear, maxout",
+        ),
+        ("generator.layers.0.unit=3", "a layer of the kind relu has no such field; did you mean 'units'?"),
+        ("discriminator.layers.2.kind=relu", "discriminator.layers.2.kind must be sigmoid (or linear, for its logit)"),
+        ("objective.name=wasserstien", "objective.name must be one of non-saturating, minimax, blend"),
+        ("objective.blend=[1]", "objective.blend must be two weights"),
+        ("training.blend=1.5", "objective.blend must be two numbers, 0 or more"),
+        ("optimizer.generator.learning_rate=-1", "optimizer.generator.learning_rate must be a number above 0"),
+        ("optimizer.generator.rate=1", "Unknown configuration key optimizer.generator.rate"),
+        ("optimizer.discriminator=3", "optimizer.discriminator must be a table"),
         ("optimizer.learning_rate=-1", "optimizer.learning_rate must be a number above 0"),
         ("optimizer.learning_rate=nan", "optimizer.learning_rate must be a number above 0"),
         ("name=../up", "name must be letters, digits"),
@@ -126,3 +138,36 @@ def test_a_broken_file_is_named(content: bytes, tmp_path: Path) -> None:
         read_config_file(file)
     with pytest.raises(UsageError, match="No such file"):
         read_config_file(tmp_path / "missing.toml")
+
+
+def test_old_spellings_are_read_and_the_last_one_given_wins() -> None:
+    tree = tree_of("mnist")
+    apply_settings(tree, ["objective.name=minimax", "training.objective=blend", "training.blend=0.3"])
+    apply_settings(tree, ["training.step=plain"])
+    config = build_config(tree)
+    assert (config.objective.name, config.objective.blend) == ("blend", (0.7, 0.3))
+    assert config.training.engine == "plain"
+    tree = read_tree("[training]\nobjective = 'minimax'\n", "old.toml")
+    assert tree == {"training": {}, "objective": {"name": "minimax"}}
+
+
+def test_a_layer_that_an_old_version_wrote_is_read() -> None:
+    """config.json then held every field for every layer, pieces = 1 on a sigmoid, too."""
+    tree = build_config(tree_of("mnist")).to_dict()
+    present = build_config(json.loads(json.dumps(tree)))
+    for network in ("generator", "discriminator"):
+        for layer in tree[network]["layers"]:
+            layer.setdefault("pieces", 1)
+    assert build_config(tree) == present
+
+
+def test_a_player_keeps_only_what_is_its_own() -> None:
+    tree = tree_of("mnist")
+    apply_settings(tree, ["optimizer.discriminator.learning_rate=1"])
+    config = build_config(tree)
+    assert config.to_dict()["optimizer"]["discriminator"] == {"learning_rate": 1.0}
+    assert (config.optimizer.of("generator").learning_rate, config.optimizer.of("discriminator").learning_rate) == (
+        0.1,
+        1,
+    )
+    assert build_config(json.loads(json.dumps(config.to_dict()))) == config

@@ -74,3 +74,14 @@ def test_a_resumed_average_is_bit_identical(digits: Dataset, tmp_path: Path) -> 
 def test_a_decay_out_of_range_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match=r"training\.average must be from 0 to below 1"):
         configured(f"training.average={value}")
+
+
+def test_what_a_network_counts_by_itself_is_copied() -> None:
+    """Running means are averages already: the average has the trained network's."""
+    trained = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3))
+    average = WeightAverage(trained, 0.9)
+    trained(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) + 5.0)
+    average.see(10)
+    for name, buffer in trained.named_buffers():
+        assert torch.equal(average.network.get_buffer(name), buffer)
+    assert float(average.network.get_buffer("1.running_mean").abs().max()) > 0

@@ -139,6 +139,22 @@ def test_adam_and_bounded_columns(optimizer: OptimizerConfig, digits: Dataset) -
     assert distance(plain, fused, start) < (0.02 if optimizer.kind == "adam" else 1e-4)
 
 
+def _flat(network: torch.nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def test_a_discriminator_that_rests_stays_where_it_is(digits: Dataset) -> None:
+    """Each player moves at its own rate, in both engines: one of almost nothing leaves its weights alone."""
+    optimizer = OptimizerConfig(discriminator={"learning_rate": 1e-12, "min_learning_rate": 0.0})
+    for engine in ("plain", "fused"):
+        config = configured("simultaneous", engine, optimizer=optimizer)
+        start, end = build_state(config, digits, CPU).game, trained(config, digits, 5).game
+        players = (start.generator, end.generator), (start.discriminator, end.discriminator)
+        moved = [float((_flat(one.network) - _flat(other.network)).abs().max()) for one, other in players]
+        assert moved[0] > 1e-4
+        assert moved[1] < 1e-9
+
+
 def test_bounded_columns_are_bounded(digits: Dataset) -> None:
     config = configured("simultaneous", "fused", "bfloat16", OptimizerConfig(max_column_norm=0.3))
     state = trained(config, digits, 5)
