@@ -14,13 +14,28 @@ import gantool
 PACKAGE = Path(gantool.__file__).parent
 FLOORS = {
     "cli": 5, "__main__": 5,
-    "training": 4, "evaluation": 4, "bench": 4, "report": 4, "theory": 4, "reproduce": 4, "doctor": 4,
-    "runs": 3, "sampling": 3, "plotting": 3, "distributed": 3,
+    "training": 4, "evaluation": 4, "bench": 4, "report": 4, "reproduce": 4, "doctor": 4,
+    "runs": 3, "sampling": 3, "plotting": 3,
     "numerics": 2, "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,
     "progress": 1, "version": 1,
     "native": 1,
 }  # fmt: skip
+
+# Which rooms of its own floor a room may import, and no others.
+BESIDE = {
+    "__main__": {"cli"},
+    "bench": {"training"},
+    "report": {"evaluation"},
+    "reproduce": {"evaluation", "training"},
+    "runs": {"sampling"},
+    "models": {"nn"},
+    "native": {"errors", "files", "ops"},
+    "ops": {"errors", "native"},
+    "config": {"errors", "files"},
+    "files": {"errors"},
+    "seeds": {"errors"},
+}
 
 
 def room_of(module: str) -> str:
@@ -49,6 +64,19 @@ def test_imports_go_down(path: Path) -> None:
     assert room in FLOORS, f"{room} has no floor: give it one"
     upward = [name for name in imports_of(path) if FLOORS.get(room_of(name), 0) > FLOORS[room]]
     assert not upward
+    beside = {room_of(name) for name in imports_of(path) if FLOORS.get(room_of(name)) == FLOORS[room]} - {room}
+    assert beside <= BESIDE.get(room, set())
+
+
+def test_every_floor_and_every_declared_import_is_of_a_room_that_is_there() -> None:
+    there = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
+    assert set(FLOORS) <= there
+    used = {
+        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), room_of(name))
+        for path in PACKAGE.rglob("*.py")
+        for name in imports_of(path)
+    }
+    assert {(room, other) for room, others in BESIDE.items() for other in others} <= used
 
 
 def test_the_command_line_starts_without_torch() -> None:

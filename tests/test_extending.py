@@ -1,0 +1,129 @@
+"""What CONTRIBUTING promises: each thing is added through one public table, and then works from the command line.
+
+Every test adds a throw-away one and takes it out again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from typer.testing import CliRunner
+
+from gantool.cli.app import app
+from gantool.config import DataConfig, LayerConfig, ObjectiveConfig
+from gantool.config.checks import require_number
+from gantool.config.layers import LAYER_KINDS, Shape
+from gantool.config.schema import OBJECTIVE_NAMES
+from gantool.data import Dataset, Split
+from gantool.data.registry import DATASETS, Entry
+from gantool.nn import MODULES
+from gantool.objectives import OBJECTIVES
+
+SMALL = ("--set", "generator.layers.0.units=8", "--set", "generator.layers.1.units=8", "--steps", "3")
+
+
+def train(folder: Path, *arguments: str) -> Path:
+    """The directory of a short run."""
+    result = CliRunner().invoke(app, ["train", "--runs-dir", str(folder), "--json", *SMALL, *arguments])
+    assert result.exit_code == 0, result.stderr
+    return Path(json.loads(result.stdout)["run"])
+
+
+class TwiceAsSteep:
+    """−2 log D(G(z)): a loss that nobody asked for."""
+
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        return 2.0 * softplus(-fake_logits).mean()
+
+
+def _twice_as_steep(_config: ObjectiveConfig) -> TwiceAsSteep:
+    return TwiceAsSteep()
+
+
+def test_a_loss_is_a_class_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OBJECTIVES, "twice-as-steep", _twice_as_steep)
+    monkeypatch.setattr("gantool.config.schema.OBJECTIVE_NAMES", [*OBJECTIVE_NAMES, "twice-as-steep"])
+    run = train(tmp_path, "--objective", "twice-as-steep", "--set", "training.log_every=1")
+    first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    # The first judgement is near 1/2: 2 log 2 for each player's loss.
+    assert first["generator_loss"] == pytest.approx(2 * math.log(2), abs=0.1)
+    assert first["discriminator_loss"] == pytest.approx(2 * math.log(2), abs=0.1)
+
+
+@dataclass(frozen=True)
+class ScaleConfig(LayerConfig):
+    """A layer that multiplies by `factor`."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ("scale",)
+    kind: str
+    factor: float = 1.0
+
+    def check(self, name: str, *, gives_data: bool) -> None:
+        require_number(self.factor, f"{name}.factor", "a number", -math.inf)
+
+    def output_shape(self, inputs: Shape, data: Shape) -> Shape:
+        return inputs
+
+    def multiply_adds(self, inputs: Shape, data: Shape) -> int:
+        return math.prod(inputs)
+
+
+class Scale(nn.Module):
+    def __init__(self, config: ScaleConfig, inputs: Shape, outputs: Shape, rng: torch.Generator) -> None:
+        super().__init__()
+        self.factor = config.factor
+
+    def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        return x * self.factor
+
+
+def test_a_layer_kind_is_a_dataclass_a_module_and_two_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LAYER_KINDS, "scale", ScaleConfig)
+    monkeypatch.setitem(MODULES, ScaleConfig, Scale)
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        "[generator]\nlayers = [\n{ kind = 'relu', units = 8 },\n{ kind = 'scale', factor = 0.5 },\n"
+        "{ kind = 'sigmoid', units = 0 },\n]\n"
+    )
+    result = CliRunner().invoke(
+        app, ["train", "--config", str(file), "--runs-dir", str(tmp_path), "--steps", "3", "--json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert "Generator is not a stack of fully connected layers" in answer["step_impl"]
+    import gantool
+
+    run = gantool.load_run(answer["run"])
+    network, z = run.load_generator(), torch.randn(5, 32, generator=torch.Generator().manual_seed(0))
+    hidden = network.layers[0](z)
+    torch.testing.assert_close(network(z), network.layers[2](0.5 * hidden))
+    assert gantool.load_run(answer["run"]).sample(2).shape == (2, 64)
+
+
+def _load_steps(_config: DataConfig, _root: Path) -> Dataset:
+    rows = torch.linspace(0, 1, 600)[:, None].repeat(1, 4)
+    split = Split(rows)
+    return Dataset("steps", split, Split(rows[:100]), Split(rows[:50]), (4,), 1.0, "made for a test")
+
+
+def test_a_data_set_is_a_loader_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "steps", Entry("four equal columns", _load_steps))
+    run = train(tmp_path, "--set", "data.name=steps")
+    facts = json.loads((run / "dataset.json").read_text())
+    assert (facts["name"], facts["dimension"], facts["rows"]["train"]) == ("steps", 4, 600)
+    listed = CliRunner().invoke(app, ["data", "list", "--json"])
+    assert "steps" in {each["name"] for each in json.loads(listed.stdout)["datasets"]}
+    scored = CliRunner().invoke(app, ["eval", "parzen", str(run), "--num-samples", "100", "--no-references", "--json"])
+    assert scored.exit_code == 0, scored.stderr
+    assert json.loads(scored.stdout)["dataset"] == "steps"
