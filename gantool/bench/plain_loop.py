@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from gantool.config import DenseConfig, MaxoutConfig, NetworkConfig, RunConfig
+from gantool.config import DenseConfig, LayerConfig, MaxoutConfig, NetworkConfig, RunConfig
 
 ORDERS = ("simultaneous", "alternating")
 _ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
+_KINDS = (*_ACTIVATIONS, "maxout")
 
 
 class PlainMaxout(nn.Module):
@@ -50,11 +51,19 @@ def unknown(config: RunConfig) -> str:
     layers = (*config.generator.layers, *config.discriminator.layers)
     if not all(isinstance(layer, (DenseConfig, MaxoutConfig)) for layer in layers):
         return "the plain loop knows fully connected layers only"
+    if any(_is_more(layer) for layer in layers):
+        return "the plain loop knows the released layers only: drawn by a range, with a bias, without norms"
     if config.optimizer.generator or config.optimizer.discriminator:
         return "the plain loop knows one optimizer for both players only"
     if config.noise.distribution == "spherical":
         return "the plain loop knows uniform and Gaussian noise only"
     return ""
+
+
+def _is_more(layer: LayerConfig) -> bool:
+    assert isinstance(layer, (DenseConfig, MaxoutConfig))
+    own = (layer.init_std, layer.sparse, layer.max_norm)
+    return own != (None, None, None) or layer.norm != "none" or layer.bias == "none" or layer.kind not in _KINDS
 
 
 def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) -> nn.Sequential:
@@ -70,7 +79,7 @@ def build(config: NetworkConfig, inputs: int, dimension: int, *, logit: bool) ->
             if weight.ndim > 1:
                 nn.init.uniform_(weight, -layer.init_range, layer.init_range)
             else:
-                nn.init.constant_(weight, 0.0 if layer.bias == "data-logit" else layer.bias)
+                nn.init.constant_(weight, 0.0 if isinstance(layer.bias, str) else layer.bias)
         layers.append(linear)
         if layer.kind != "maxout" and not (logit and layer is config.layers[-1]):
             layers.append(_ACTIVATIONS[layer.kind]())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from gantool.cli.shell import print_json
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from gantool.config import OptimizerConfig, RunConfig
+    from gantool.config.layers import Shape
     from gantool.data.dataset import Dataset
     from gantool.training.state import TrainingState
 
@@ -26,7 +28,7 @@ def print_summary(configs: Sequence[RunConfig], dataset: Dataset, device: torch.
     seeds = [each.training.seed for each in configs]
     state = build_state(config, dataset, device)
     steps = config.training.total_steps(len(dataset.train))
-    networks = {name: _layers(config, state, name) for name in ("generator", "discriminator")}
+    networks = {name: _layers(config, state, dataset.shape, name) for name in ("generator", "discriminator")}
     if as_json:
         answer = {"config": config.to_dict(), "networks": networks, "steps": steps, "device": str(device)}
         print_json(answer | ({"seeds": seeds} if len(seeds) > 1 else {}))
@@ -73,33 +75,38 @@ def print_missing(configs: Sequence[RunConfig], missing: Sequence[str], root: Pa
     say(f"length         {length}")
 
 
-def _layers(config: RunConfig, state: TrainingState, name: str) -> dict[str, Any]:
+def _layers(config: RunConfig, state: TrainingState, data: Shape, name: str) -> dict[str, Any]:
+    """What each layer takes and gives. `inputs` and `units` are numbers of values; `outputs` is the shape."""
     network = getattr(state.game, name).network
+    shape: Shape = (config.noise.dimension,) if name == "generator" else data
     layers = []
     for layer, built in zip(getattr(config, name).layers, network.layers, strict=True):
-        weight = built.affine.weight
-        units, inputs = weight.shape[0], weight.shape[-1]
-        parameters = sum(parameter.numel() for parameter in built.parameters())
+        outputs = layer.output_shape(shape, data)
         layers.append(
             {
                 "kind": layer.kind,
-                "inputs": inputs,
-                "units": units,
+                "inputs": math.prod(shape),
+                "units": math.prod(outputs),
+                "outputs": list(outputs),
                 "pieces": getattr(layer, "pieces", 1),
-                "keep": layer.keep,
-                "parameters": parameters,
+                "keep": getattr(layer, "keep", 1.0),
+                "parameters": sum(parameter.numel() for parameter in built.parameters()),
+                "multiply_adds": layer.multiply_adds(shape, data),
             }
         )
-    return {"layers": layers, "parameters": sum(layer["parameters"] for layer in layers)}
+        shape = outputs
+    totals = {key: sum(layer[key] for layer in layers) for key in ("parameters", "multiply_adds")}
+    return {"layers": layers, **totals}
 
 
 def _print_networks(networks: dict[str, Any]) -> None:
     from rich.table import Table
 
-    table = Table("network", "layer", "inputs", "units", "pieces", "keep", "parameters", box=None)
+    table = Table("network", "layer", "outputs", "pieces", "keep", "parameters", "multiply-adds", box=None)
     for name, network in networks.items():
         for layer in network["layers"]:
-            sizes = [f"{layer[key]:,}" for key in ("inputs", "units", "pieces")]
-            table.add_row(name, layer["kind"], *sizes, f"{layer['keep']:g}", f"{layer['parameters']:,}")
-        table.add_row(name, "all", "", "", "", "", f"{network['parameters']:,}")
+            outputs = "×".join(f"{size:,}" for size in layer["outputs"])
+            counts = [f"{layer[key]:,}" for key in ("parameters", "multiply_adds")]
+            table.add_row(name, layer["kind"], outputs, f"{layer['pieces']:,}", f"{layer['keep']:g}", *counts)
+        table.add_row(name, "all", "", "", "", *(f"{network[key]:,}" for key in ("parameters", "multiply_adds")))
     show(table)

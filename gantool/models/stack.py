@@ -13,7 +13,7 @@ from gantool.config import NetworkConfig
 from gantool.config.layers import Shape
 from gantool.errors import UsageError
 from gantool.nn import MODULES
-from gantool.nn.dense import DenseParts
+from gantool.nn.dense import DenseParts, FullyConnected
 
 
 class Stack(nn.Module):
@@ -24,9 +24,14 @@ class Stack(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def dense_layers(self) -> list[DenseParts] | None:
-        """The layers taken apart, where all of them are fully connected; else None."""
-        take_apart = [getattr(layer, "dense_parts", None) for layer in self.layers]
-        return None if None in take_apart else [parts() for parts in take_apart if parts]
+        """The layers taken apart, where all of them are fully connected and plain; else None."""
+        parts = [layer.dense_parts() if isinstance(layer, FullyConnected) else None for layer in self.layers]
+        return None if None in parts else [part for part in parts if part]
+
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether a row's result depends on the other rows of its batch: batch norm, in training."""
+        return any(getattr(layer, "norm", None) is not None for layer in self.layers)
 
 
 class Generator(Stack):
@@ -75,7 +80,9 @@ def build_generator(
         )
     if getattr(config.layers[last], "bias", None) == "data-logit":
         with torch.no_grad():
-            cast(Any, layers[last]).affine.bias.copy_(_logit_of_mean(data_mean))
+            bias = cast(Any, layers[last]).affine.bias
+            means = data_mean.view(bias.shape if bias.numel() == len(data_mean) else (shape[0], -1))
+            bias.copy_(_logit_of_mean(means if means.shape == bias.shape else means.mean(dim=1)))
     return Generator(layers)
 
 

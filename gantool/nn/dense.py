@@ -1,25 +1,22 @@
-"""A fully connected layer with an activation, and what it shares with a maxout layer."""
+"""Fully connected layers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import skip_init
+from torch import nn
+from torch.nn.utils import parametrize, skip_init
 
 from gantool.config.layers import DenseConfig, MaxoutConfig, Shape
 from gantool.nn.dropout import ScaledDropout
+from gantool.nn.maxout import Maxout
+from gantool.nn.weighted import Weighted
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "linear": lambda x: x,
-    "maxout": lambda x: x,
-}
+# The activations whose derivative a written-out pass knows.
+WRITTEN = ("relu", "sigmoid", "tanh", "linear", "maxout")
 
 
 @dataclass(frozen=True)
@@ -35,34 +32,16 @@ class DenseParts:
     activation: str
 
 
-class FullyConnected(nn.Module):
-    """Dropout on the inputs, an affine map (or maxout), an activation: [B, …] → [B, units]."""
+class FullyConnected(Weighted):
+    """A layer that each input reaches each unit of."""
 
-    def __init__(self, config: DenseConfig | MaxoutConfig, affine: nn.Module) -> None:
-        super().__init__()
-        drops = config.keep < 1.0 or config.keep_scale != 1.0
-        self.dropout = ScaledDropout(config.keep, config.keep_scale) if drops else None
-        self.affine = affine
-        if config.bias != "data-logit":
-            with torch.no_grad():
-                self.affine.bias.fill_(config.bias)  # type: ignore[operator]
-        self.activation = config.kind
-
-    def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        return ACTIVATIONS[self.activation](self.preactivation(x, rng))
-
-    def preactivation(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """What enters the activation; for maxout, the maximum itself."""
-        x = x.flatten(1)
-        if self.dropout is not None:
-            x = self.dropout(x, rng)
-        return self.affine(x)  # type: ignore[no-any-return]
-
-    def dense_parts(self) -> DenseParts:
-        return DenseParts(self.dropout, self.affine.weight, self.affine.bias, self.activation)  # type: ignore[arg-type]
-
-    def extra_repr(self) -> str:
-        return f"activation={self.activation}"
+    def dense_parts(self) -> DenseParts | None:
+        """The layer taken apart; None where it has more, or less, than a weight, a bias and a common activation."""
+        plain = self.norm is None and not parametrize.is_parametrized(self.affine)
+        if not plain or self.affine.bias is None or self.activation not in WRITTEN:
+            return None
+        weight, bias = cast(nn.Parameter, self.affine.weight), cast(nn.Parameter, self.affine.bias)
+        return DenseParts(self.dropout, weight, bias, self.activation)
 
 
 class Dense(FullyConnected):
@@ -71,9 +50,21 @@ class Dense(FullyConnected):
     def __init__(self, config: DenseConfig, inputs: Shape, outputs: Shape, rng: torch.Generator) -> None:
         # Torch would draw weights from its default generator, for nothing.
         affine: nn.Linear = skip_init(  # type: ignore[no-untyped-call]
-            nn.Linear, math.prod(inputs), math.prod(outputs), device="cpu", dtype=torch.float32
+            nn.Linear,
+            math.prod(inputs),
+            math.prod(outputs),
+            bias=config.bias != "none",
+            device="cpu",
+            dtype=torch.float32,
         )
-        with torch.no_grad():
-            affine.weight.uniform_(-config.init_range, config.init_range, generator=rng)
-            affine.bias.zero_()
-        super().__init__(config, affine)
+        super().__init__(config, affine, outputs, config.kind, rng, config.slope)
+
+
+class MaxoutLayer(FullyConnected):
+    """max_p (W_p x + b_p), as a layer of a configured network."""
+
+    def __init__(self, config: MaxoutConfig, inputs: Shape, outputs: Shape, rng: torch.Generator) -> None:
+        sizes = math.prod(inputs), math.prod(outputs), config.pieces
+        # From a generator of its own: the weights are drawn by Weighted.
+        affine = Maxout(*sizes, rng=torch.Generator(), device="cpu", dtype=torch.float32)
+        super().__init__(config, affine, outputs, config.kind, rng, 0.0)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
-from gantool.config.layers import MaxoutConfig, Shape
-from gantool.nn.dense import FullyConnected
 from gantool.ops import Impl, maxout
 
 
@@ -44,19 +40,3 @@ class Maxout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.units}, pieces={self.pieces}, impl={self.impl!r}"
-
-
-class MaxoutLayer(FullyConnected):
-    """Maxout as a layer of a configured network."""
-
-    def __init__(self, config: MaxoutConfig, inputs: Shape, outputs: Shape, rng: torch.Generator) -> None:
-        affine = Maxout(
-            math.prod(inputs),
-            math.prod(outputs),
-            config.pieces,
-            init_range=config.init_range,
-            rng=rng,
-            device="cpu",
-            dtype=torch.float32,
-        )
-        super().__init__(config, affine)

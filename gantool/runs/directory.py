@@ -121,7 +121,9 @@ class Run:
 
         with own_modes():
             mean = torch.full((self.data.dimension,), 0.5, dtype=torch.float32, device="cpu")  # a checkpoint's is read
-            empty = build_generator(self.config.generator, self.config.noise.dimension, mean, torch.Generator())
+            empty = build_generator(
+                self.config.generator, self.config.noise.dimension, mean, torch.Generator(), self.data.shape
+            )
             self._load(empty, "average" if self.config.training.average else "generator", step)
             return empty.to(device).eval()
 
@@ -133,7 +135,7 @@ class Run:
         from gantool.models import build_discriminator
 
         with own_modes():
-            empty = build_discriminator(self.config.discriminator, self.data.dimension, torch.Generator())
+            empty = build_discriminator(self.config.discriminator, self.data.shape, torch.Generator())
             self._load(empty, "discriminator", step)
             return empty.to(device).eval()
 

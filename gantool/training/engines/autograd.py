@@ -40,9 +40,7 @@ class AutogradEngine:
 
     def discriminator_gradients(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor, Tensor]:
         with self._precision():
-            # One pass over both: matrices of twice the rows keep the machine busier.
-            logits = self._judge(torch.cat([real.rows, fake.rows]))
-            real_logits, fake_logits = logits[: real.size], logits[real.size :]
+            real_logits, fake_logits = self._judge_both(real.rows, fake.rows)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
             self.of_discriminator = self.game.discriminator.gradients(loss)
         return loss.detach(), real_logits.detach(), fake_logits.detach()
@@ -81,6 +79,13 @@ class AutogradEngine:
         """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
         logits: Tensor = self.game.discriminator.network(rows, self.game.rng)
         return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _judge_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """In one pass, since matrices of twice the rows keep the machine busier, unless the rows of a pass mix."""
+        if getattr(self.game.discriminator.network, "mixes_rows", False):
+            return self._judge(real), self._judge(fake)
+        logits = self._judge(torch.cat([real, fake]))
+        return logits[: len(real)], logits[len(real) :]
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.dtype is None:

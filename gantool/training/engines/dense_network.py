@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from gantool.native import load as native
-from gantool.nn.dense import ACTIVATIONS, DenseParts
+from gantool.nn.dense import DenseParts
+from gantool.nn.weighted import activation
 from gantool.ops.momentum import momentum_step
 from gantool.training.game import Player
 from gantool.training.optimizers import ColumnNormBound, Momentum, Optimizer, inside
@@ -51,6 +52,7 @@ class WrittenLayer:
 
     def __init__(self, parts: DenseParts, weight: _Parameter, bias: _Parameter) -> None:
         self.dropout, self.weight, self.bias, self.activation = parts.dropout, weight, bias, parts.activation
+        self.activate = activation(parts.activation)
         self.is_maxout = parts.weight.ndim == 3
         self.compiled = not native.missing(weight.working.device) and weight.working.dtype != torch.float64
 
@@ -60,7 +62,7 @@ class WrittenLayer:
         self.x = x if mask is None else x * mask
         weight, bias = self.weight.working, self.bias.working
         if not self.is_maxout:
-            self.y = ACTIVATIONS[self.activation](_affine(self.x, weight, bias))
+            self.y = self.activate(_affine(self.x, weight, bias))
         elif self.compiled:
             self.y, self.winner = _for_each_replica(torch.ops.gantool.maxout_forward, self.x, weight, bias)
         else:
@@ -152,10 +154,11 @@ class DenseNetwork:
 
     def __init__(self, players: Sequence[Player], dtype: torch.dtype) -> None:
         self.optimizers = [player.optimizer for player in players]
-        bounds = [o.bound if isinstance(o, ColumnNormBound) else math.inf for o in self.optimizers]
         velocities = [_velocities(optimizer) for optimizer in self.optimizers]
 
-        def joined(own: Sequence[torch.nn.Parameter], bound: float) -> _Parameter:
+        def joined(own: Sequence[torch.nn.Parameter]) -> _Parameter:
+            bounded = self.optimizers[0]
+            bound = bounded.bound_of(own[0]) if isinstance(bounded, ColumnNormBound) else math.inf
             moving = [found[id(parameter)] for found, parameter in zip(velocities, own, strict=True) if found]
             master = _in_one([parameter.detach() for parameter in own], own)
             velocity = _in_one(moving, moving) if moving else None
@@ -165,8 +168,8 @@ class DenseNetwork:
         self.layers = [
             WrittenLayer(
                 layers[0],
-                joined([layer.weight for layer in layers], bounds[0]),
-                joined([layer.bias for layer in layers], math.inf),
+                joined([layer.weight for layer in layers]),
+                joined([layer.bias for layer in layers]),
             )
             for layers in zip(*stacks, strict=True)
         ]
