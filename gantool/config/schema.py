@@ -15,7 +15,8 @@ from gantool.config.layers import DenseConfig, LayerConfig
 
 NoiseDistribution = Literal["uniform", "gaussian", "spherical"]
 UpdateOrder = Literal["alternating", "simultaneous", "generator-first"]
-OptimizerKind = Literal["momentum", "adam"]
+OptimizerKind = Literal["momentum", "adam", "rmsprop"]
+Schedule = Literal["exponential", "linear"]
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["auto", "plain", "fused"]
 
@@ -97,13 +98,17 @@ class PlayerOptimizer:
     """How one player's parameters move.
 
     momentum: v ← μv − lr·g, p ← p + v (not Nesterov), μ rising linearly from `momentum` in epoch 1 to `final_momentum`
-    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. Both: update t = 0, 1, … uses
-    lr = max(learning_rate / decay^t, min_learning_rate). `max_column_norm` bounds the norm of each unit's incoming
-    weights.
+    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. rmsprop: Tieleman & Hinton 2012 with
+    `smoothing`. `weight_decay` times a parameter is added to its gradient.
+
+    `schedule` exponential: update t = 0, 1, … uses lr = max(learning_rate / decay^t, min_learning_rate). linear: the
+    rate falls from learning_rate at the end of epoch `linear_from` to 0 at the end of epoch `linear_to`, by epochs, and
+    no lower than min_learning_rate. `max_column_norm` bounds the norm of each unit's incoming weights.
     """
 
     kind: OptimizerKind = "momentum"
     learning_rate: float = 0.1
+    schedule: Schedule = "exponential"
     decay: float = 1.000004
     min_learning_rate: float = 1e-6
     momentum: float = 0.5
@@ -111,15 +116,24 @@ class PlayerOptimizer:
     momentum_saturates: int = 250
     beta1: float = 0.5
     beta2: float = 0.999
+    smoothing: float = 0.99
+    weight_decay: float = 0.0
+    linear_from: int = 0
+    linear_to: int = 0
     max_column_norm: float | None = None
 
     def check(self, table: str) -> None:
         """Raises UsageError naming the field as `table`.field."""
-        require_choice(self.kind, ("momentum", "adam"), f"{table}.kind")
+        require_choice(self.kind, ("momentum", "adam", "rmsprop"), f"{table}.kind")
+        require_choice(self.schedule, ("exponential", "linear"), f"{table}.schedule")
         require_number(self.learning_rate, f"{table}.learning_rate", "a number above 0", 1e-12)
         require_number(self.decay, f"{table}.decay", "1 or more (the rate is divided by it at each update)", 1.0)
         require_number(self.min_learning_rate, f"{table}.min_learning_rate", "0 or more", 0.0)
-        for name in ("momentum", "final_momentum", "beta1", "beta2"):
+        require_number(self.weight_decay, f"{table}.weight_decay", "0 or more", 0.0)
+        require_count(self.linear_from, f"{table}.linear_from", least=0)
+        falls = self.schedule != "linear" or self.linear_to > self.linear_from
+        require(falls, f"{table}.linear_to", "an epoch after linear_from when schedule = linear", self.linear_to)
+        for name in ("momentum", "final_momentum", "beta1", "beta2", "smoothing"):
             require_number(getattr(self, name), f"{table}.{name}", "from 0 to below 1", 0.0, 1.0 - 1e-9)
         require_count(self.momentum_saturates, f"{table}.momentum_saturates", least=1)
         if self.max_column_norm is not None:

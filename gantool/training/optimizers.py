@@ -1,9 +1,9 @@
-"""The two ways parameters move, and the bound on a unit's incoming weights."""
+"""The ways in which parameters move, weight decay, and the bound on a unit's incoming weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -50,32 +50,48 @@ class Momentum:
             velocity.copy_(state[f"velocity.{index}"])
 
 
-class Adam:
-    """Kingma & Ba (2015), by torch.optim.Adam; the momentum of `Rate` is not used."""
+class FromTorch:
+    """An optimizer of torch's; the momentum of `Rate` is not used."""
 
-    def __init__(self, parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> None:
-        self.parameters = list(parameters)
-        betas = (config.beta1, config.beta2)
-        self.adam = torch.optim.Adam(self.parameters, lr=config.learning_rate, betas=betas)
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.parameters: list[torch.Tensor] = optimizer.param_groups[0]["params"]
 
     def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
-        self.adam.param_groups[0]["lr"] = rate.learning_rate
+        self.optimizer.param_groups[0]["lr"] = rate.learning_rate
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
-        self.adam.step()
-        self.adam.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> Tensors:
-        per_parameter = self.adam.state_dict()["state"]
+        per_parameter = self.optimizer.state_dict()["state"]
         return {f"{name}.{index}": value for index, entry in per_parameter.items() for name, value in entry.items()}
 
     def load_state(self, state: Tensors) -> None:
-        saved = self.adam.state_dict()
+        saved = self.optimizer.state_dict()
         if state:
-            names = ("step", "exp_avg", "exp_avg_sq")
+            names = {key.rpartition(".")[0] for key in state}
             indices = range(len(self.parameters))
             saved["state"] = {index: {name: state[f"{name}.{index}"] for name in names} for index in indices}
-        self.adam.load_state_dict(saved)
+        self.optimizer.load_state_dict(saved)
+
+
+class WeightDecay:
+    """An optimizer whose gradients are those of the loss and ½·decay·‖p‖² of every parameter."""
+
+    def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor], decay: float) -> None:
+        self.inner, self.parameters, self.decay = inner, list(parameters), decay
+
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        pairs = zip(gradients, self.parameters, strict=True)
+        self.inner.step([gradient + self.decay * parameter.detach() for gradient, parameter in pairs], rate)
+
+    def state(self) -> Tensors:
+        return self.inner.state()
+
+    def load_state(self, state: Tensors) -> None:
+        self.inner.load_state(state)
 
 
 class ColumnNormBound:
@@ -108,9 +124,32 @@ class ColumnNormBound:
         self.inner.load_state(state)
 
 
+def _adam(parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> Optimizer:
+    betas = (config.beta1, config.beta2)
+    return FromTorch(torch.optim.Adam(list(parameters), lr=config.learning_rate, betas=betas))
+
+
+def _rmsprop(parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> Optimizer:
+    return FromTorch(torch.optim.RMSprop(list(parameters), lr=config.learning_rate, alpha=config.smoothing))
+
+
+# Each kind that `optimizer.kind` may be.
+KINDS: dict[str, Callable[[Sequence[torch.Tensor], PlayerOptimizer], Optimizer]] = {
+    "momentum": lambda parameters, config: Momentum(parameters),
+    "adam": _adam,
+    "rmsprop": _rmsprop,
+}
+
+
 def inside(optimizer: Optimizer) -> Optimizer:
     """What moves the parameters, without a bound around it."""
     return optimizer.inner if isinstance(optimizer, ColumnNormBound) else optimizer
+
+
+def name_of(optimizer: Optimizer) -> str:
+    """What the optimizer is called, such as Adam."""
+    inner = inside(optimizer)
+    return type(inner.optimizer if isinstance(inner, FromTorch) else inner).__name__
 
 
 def build_optimizer(network: torch.nn.Module, config: PlayerOptimizer) -> Optimizer:
@@ -119,7 +158,9 @@ def build_optimizer(network: torch.nn.Module, config: PlayerOptimizer) -> Optimi
     A layer's own `max_norm` stands over the configuration's `max_column_norm`.
     """
     parameters = list(network.parameters())
-    inner: Optimizer = Momentum(parameters) if config.kind == "momentum" else Adam(parameters, config)
+    inner = KINDS[config.kind](parameters, config)
+    if config.weight_decay:
+        inner = WeightDecay(inner, parameters, config.weight_decay)
     own = {
         id(parameter): float(layer.max_norm)  # type: ignore[arg-type]  # a layer's, read as a plain attribute
         for layer in network.modules()

@@ -45,10 +45,17 @@ def rates_at(optimizer: OptimizerConfig, step: int, epoch: int) -> Rates:
 
 
 def _rate_at(optimizer: PlayerOptimizer, step: int, epoch: int) -> Rate:
-    """lr = max(lr_0 / decay^step, least); μ rises linearly from its first value in epoch 1 to its last in epoch
-    `momentum_saturates`, and stays there (the released configuration's ExponentialDecay and MomentumAdjustor).
+    """lr = max(lr_0 / decay^step, least), or falls by epochs from lr_0 to 0. μ rises linearly from its first value in
+    epoch 1 to its last in epoch `momentum_saturates`, and stays there (the released configuration's ExponentialDecay
+    and MomentumAdjustor).
     """
-    learning_rate = max(optimizer.learning_rate / optimizer.decay**step, optimizer.min_learning_rate)
+    learning_rate = optimizer.learning_rate
+    if optimizer.schedule == "linear":
+        span = optimizer.linear_to - optimizer.linear_from
+        learning_rate *= min(max((optimizer.linear_to - epoch + 1) / (span + 1), 0.0), 1.0)
+    else:
+        learning_rate /= optimizer.decay**step
+    learning_rate = max(learning_rate, optimizer.min_learning_rate)
     span = max(optimizer.momentum_saturates - 1, 1)
     progress = min((epoch - 1) / span, 1.0)
     momentum = optimizer.momentum + progress * (optimizer.final_momentum - optimizer.momentum)

@@ -17,7 +17,7 @@ from gantool.data.batches import Batch
 from gantool.training.engines.dense import DenseEngine, why_not_dense
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
 from gantool.training.game import Iteration
-from gantool.training.optimizers import Adam, inside
+from gantool.training.optimizers import Momentum, inside, name_of
 from gantool.training.orders import ORDERS, Order
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
@@ -40,8 +40,8 @@ def why_not_captured(states: Sequence[TrainingState]) -> str:
     if game.rng.device.type != "cuda":
         return "no CUDA graph: it trains on the CPU"
     for player in (game.generator, game.discriminator):
-        if isinstance(inside(player.optimizer), Adam):
-            return "no CUDA graph: Adam takes its rate from the host"
+        if not isinstance(inside(player.optimizer), Momentum):
+            return f"no CUDA graph: {name_of(player.optimizer)} takes its rate from the host"
     if game.k > MOST_UPDATES:
         return f"no CUDA graph: k is above {MOST_UPDATES}, and a graph cannot be stopped within an iteration"
     if not all(state.batches.resident for state in states):
