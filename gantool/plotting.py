@@ -34,6 +34,14 @@ _BINS = 80
 _QUANTILES = (0.005, 0.995)
 
 
+def as_pixels(rows: torch.Tensor, norm: float | None) -> torch.Tensor:
+    """Rows [N, D] as they are drawn. With `data.scale` = norm:R an image has no pixels to go back to: x / max|x| is
+    drawn in their place, from black at −1 to white at 1, as the released code's scripts do."""
+    if norm is None:
+        return rows
+    return (rows / rows.abs().amax(dim=-1, keepdim=True).clamp_min(1e-8) + 1) / 2
+
+
 def sheet(
     images: torch.Tensor,
     shape: tuple[int, ...],

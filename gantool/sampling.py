@@ -1,8 +1,6 @@
-"""Rows out of a generator: samples, interpolations between two z, and the training rows nearest to them."""
+"""Rows out of a generator: samples, interpolations between two z, walks, and the training rows nearest to them."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import nn
@@ -10,7 +8,7 @@ from torch import nn
 from gantool.config import NoiseConfig
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.models.noise import draw_noise
+from gantool.models.noise import draw_noise, on_sphere
 from gantool.numerics.neighbours import nearest
 from gantool.seeds import derive_seed
 
@@ -53,10 +51,32 @@ def interpolate(
     ends = draw_noise(noise, 2 * rows, _rng(seed, "interpolation")).view(rows, 2, 1, noise.dimension)
     weight = torch.linspace(0.0, 1.0, steps, dtype=ends.dtype, device=ends.device)[:, None]
     z = torch.lerp(ends[:, 0], ends[:, 1], weight)
-    if noise.distribution == "spherical":
-        tiny = torch.finfo(z.dtype).tiny
-        z = z * (math.sqrt(noise.dimension) / z.norm(dim=2, keepdim=True).clamp_min(tiny))
-    return _apply(generator, z.flatten(0, 1), device, batch_size=1000).view(rows, steps, -1)
+    return _apply(generator, on_sphere(z, noise).flatten(0, 1), device).view(rows, steps, -1)
+
+
+def latent_walk(
+    generator: nn.Module,
+    noise: NoiseConfig,
+    loops: int,
+    *,
+    stops: int = 5,
+    frames: int = 12,
+    seed: int,
+    device: torch.device | str,
+) -> torch.Tensor:
+    """G along `loops` closed loops, each through `stops` draws of z: [stops · frames, loops, D] float32.
+
+    Between two stops the way is straight and eased (3t² − 2t³), so that it rests a little at each; the frame after the
+    last one would be the first again. Under the spherical prior the points between are scaled back to the sphere.
+    Raises UsageError for fewer than one loop, two stops or one frame.
+    """
+    if loops < 1 or stops < 2 or frames < 1:
+        raise UsageError(f"A walk needs 1 loop, 2 stops and 1 frame at least, not {loops}, {stops} and {frames}.")
+    start = draw_noise(noise, stops * loops, _rng(seed, "walk")).view(stops, 1, loops, noise.dimension)
+    end = start.roll(-1, dims=0)
+    t = torch.arange(frames, dtype=start.dtype, device=start.device) / frames
+    z = torch.lerp(start, end, (t * t * (3.0 - 2.0 * t)).view(1, frames, 1, 1))
+    return _apply(generator, on_sphere(z, noise).flatten(0, 2), device).view(stops * frames, loops, -1)
 
 
 def nearest_training(samples: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,6 +96,7 @@ def _rng(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(seed, purpose))
 
 
-def _apply(generator: nn.Module, z: torch.Tensor, device: torch.device | str, batch_size: int) -> torch.Tensor:
+def _apply(generator: nn.Module, z: torch.Tensor, device: torch.device | str, batch_size: int = 1000) -> torch.Tensor:
+    to_data = getattr(generator, "to_data", lambda rows: rows)
     with torch.no_grad():
-        return torch.cat([generator(part.to(device)).float() for part in torch.split(z, batch_size)])
+        return torch.cat([to_data(generator(part.to(device)).float()) for part in torch.split(z, batch_size)])

@@ -55,7 +55,10 @@ def _optimizers(optimizer: OptimizerConfig) -> list[str]:
     words = {}
     for player in ("generator", "discriminator"):
         own = optimizer.of(player)
-        words[player] = f"{own.kind}, rate {own.learning_rate:g} divided by {own.decay} a step"
+        falls = f"divided by {own.decay} a step"
+        if own.schedule == "linear":
+            falls = f"falling to 0 from epoch {own.linear_from} to {own.linear_to}"
+        words[player] = f"{own.kind}, rate {own.learning_rate:g} {falls}"
     if len(set(words.values())) == 1:
         return [f"optimizer      {words['generator']}"]
     return [f"{head:15s}{player}: {words[player]}" for head, player in zip(("optimizer", ""), words, strict=True)]

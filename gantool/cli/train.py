@@ -50,7 +50,19 @@ def _configuration(name: str, help_text: str, default: str | bool = False) -> An
 def train(
     dataset: Annotated[
         str | None,
-        _configuration("--dataset", "The preset to train: mnist, digits, ring2d … (`gantool config list`).", "digits"),
+        _configuration(
+            "--dataset",
+            "The data: a data set (`gantool data list`) or folder:PATH; without --preset, its preset is trained.",
+            "digits",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        _configuration(
+            "--preset",
+            "The networks and how they are trained: dcgan, cifar10-fc … (`gantool config list`).",
+            "that of the data set",
+        ),
     ] = None,
     array: Annotated[
         Path | None,
@@ -129,6 +141,8 @@ def train(
 
       gantool train --dataset mnist --k 1 --epochs 20  the paper's MNIST pair
 
+      gantool train --preset dcgan --dataset mnist     another pair on the same data
+
       gantool train --resume latest --epochs 40        the same run, longer
 
       gantool train --replicas 5                       five seeds side by side, a run each
@@ -150,10 +164,10 @@ def train(
         array if resume is not None else None,
     )
     if resume is not None:
-        _refuse_with_resume(given, dataset, config, settings)
+        _refuse_with_resume(given, dataset, preset, config, settings)
         outcomes = trainer.resume(resume, runs_dir, steps, epochs, replicas)
     else:
-        run_config = _resolve(dataset, array, config, settings or [], given)
+        run_config = _resolve((preset, dataset, array), config, settings or [], given)
         outcomes = trainer.start(run_config, runs_dir, replicas)
     if outcomes:
         report(outcomes, json_output, replicas)
@@ -162,25 +176,47 @@ def train(
 def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:
     changed = [f"--{key.replace('_', '-')}" for key in given if key not in ("steps", "epochs")]
     if changed or any(source is not None and source != [] for source in sources):
-        what = changed[0] if changed else "--dataset, --config and --set"
+        what = changed[0] if changed else "--dataset, --preset, --config and --set"
         raise UsageError(f"{what} cannot be given with --resume: a run goes on as it began, only its length may grow.")
 
 
+def _require_preset(name: str, dataset: str | None) -> None:
+    """Raises UsageError where a data set that was asked for has no preset of its name."""
+    from gantool.config.sources import build_config, preset_names, preset_text, read_tree
+    from gantool.data.registry import DATASETS
+
+    if name in preset_names() or dataset not in DATASETS:
+        return
+    fitting = [p for p in preset_names() if build_config(read_tree(preset_text(p), p)).data.name == dataset]
+    hint = f": {', '.join(fitting)}" if fitting else " (`gantool config list`)"
+    raise UsageError(f"The data set {dataset} has no preset of its name: give one with --preset{hint}.")
+
+
 def _resolve(
-    dataset: str | None, array: Path | None, config: Path | None, settings: list[str], given: dict[str, Any]
+    data: tuple[str | None, str | None, Path | None], config: Path | None, settings: list[str], given: dict[str, Any]
 ) -> RunConfig:
-    """Preset, file, --set items and the command's own options, each over the one before."""
+    """Preset, file, --set items and the command's own options, each over the one before.
+
+    `data` are --preset, --dataset and --array.
+    """
     from gantool.config import sources as presets
 
+    preset, dataset, array = data
+    if dataset is not None and dataset.startswith("folder:"):
+        array, dataset = Path(dataset.removeprefix("folder:")), None
     over = presets.read_config_file(config) if config is not None else {}
-    if dataset is None and presets.is_whole(over):
+    if dataset is None and preset is None and presets.is_whole(over):
         tree = over
     else:
-        name = dataset or presets.preset_of(over)
+        name = preset or dataset or presets.preset_of(over)
+        _require_preset(name, dataset if preset is None else None)
         tree = presets.read_tree(presets.preset_text(name), f"the preset {name}")
         presets.merge(tree, over)
+    scale = {key: value for key, value in tree.get("data", {}).items() if key == "scale"}
+    if preset is not None and dataset is not None:
+        tree["data"] = {"name": dataset} | scale
     if array is not None:
-        tree["data"] = {"name": "array", "path": str(array)}
+        tree["data"] = {"name": "array", "path": str(array)} | scale
     presets.apply_settings(tree, settings)
     presets.make_paths_absolute(tree)
     for key, value in given.items():

@@ -7,13 +7,14 @@ A configuration is read from a preset (see :mod:`gantool.config.sources`), print
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gantool.config.checks import require, require_choice, require_count, require_number
 from gantool.config.layers import DenseConfig, LayerConfig
 
-NoiseDistribution = Literal["uniform", "gaussian", "spherical"]
+NoiseDistribution = Literal["uniform", "unit-cube", "symmetric", "gaussian", "spherical"]
 UpdateOrder = Literal["alternating", "simultaneous", "generator-first"]
 OptimizerKind = Literal["momentum", "adam", "rmsprop"]
 Schedule = Literal["exponential", "linear"]
@@ -30,39 +31,55 @@ OBJECTIVE_NAMES = ["non-saturating", "minimax", "blend"]
 class DataConfig:
     """Which images, and which part of them trains.
 
-    `name` is a registered data set, or `array` for the user's own file or folder at `path`, whose bytes are
-    divided by `scale` (auto: 255).
+    `name` is a registered data set, or `array` for the user's own file or folder at `path`.
+
+    `scale` auto and unit leave pixels in [0, 1]. symmetric has the networks see 2x − 1, for a generator that ends in
+    tanh; samples and scores are in [0, 1] all the same. norm:R replaces each image by itself minus its mean, scaled to
+    Euclidean norm R. A number, for `array` alone, is what bytes are divided by (auto: 255).
     """
 
     name: str = "digits"
     path: str | None = None
-    scale: float | Literal["auto"] = "auto"
+    scale: float | str = "auto"
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
         require(self.path is None or self.name == "array", "data.path", "unset unless data.name = array", self.path)
-        require(
-            self.name != "array" or bool(self.path),
-            "data.path",
-            "the path of an array file, or of a folder of images",
-            self.path,
-        )
-        if self.scale != "auto":
-            require(self.name == "array", "data.scale", "auto unless data.name = array", self.scale)
+        if isinstance(self.scale, str):
+            known = (
+                "auto, unit, symmetric, norm:R with a number R above 0, or a number above 0 that bytes are divided by"
+            )
+            require(
+                self.scale in ("auto", "unit", "symmetric") or self.norm is not None, "data.scale", known, self.scale
+            )
+        else:
+            require(self.name == "array", "data.scale", "no number unless data.name = array", self.scale)
             require_number(self.scale, "data.scale", "auto, or a number above 0, what bytes are divided by", 1e-6)
+
+    @property
+    def norm(self) -> float | None:
+        """R where `scale` is norm:R."""
+        found = re.fullmatch(r"norm:(\d+(?:\.\d*)?)", str(self.scale))
+        return float(found[1]) or None if found else None
 
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """The prior p_z. uniform: U(−√3, √3), unit variance; gaussian: N(0, 1); spherical: uniform on the sphere of
-    radius √dimension. The three share mean 0 and variance 1 a coordinate."""
+    """The prior p_z. uniform: U(−√3, √3), unit variance; unit-cube: U(0, 1); symmetric: U(−1, 1); gaussian: N(0, 1);
+    spherical: uniform on the sphere of `radius`. Where that is unset it is √dimension, and a coordinate has variance 1
+    as in uniform and gaussian; the released code's is 1."""
 
     distribution: NoiseDistribution = "uniform"
     dimension: int = 100
+    radius: float | None = None
 
     def __post_init__(self) -> None:
-        require_choice(self.distribution, ("uniform", "gaussian", "spherical"), "noise.distribution")
+        require_choice(self.distribution, get_args(NoiseDistribution), "noise.distribution")
         require_count(self.dimension, "noise.dimension")
+        if self.radius is not None:
+            spherical = self.distribution == "spherical"
+            require(spherical, "noise.radius", "unset unless noise.distribution = spherical", self.radius)
+            require_number(self.radius, "noise.radius", "a number above 0", 1e-12)
 
 
 @dataclass(frozen=True)
@@ -167,7 +184,8 @@ class TrainingConfig:
     either. `engine` is plain (autograd), fused (written by hand, for fully connected networks; on CUDA in graphs) or
     auto (fused where it can be).
     `average` is the decay an iteration of a running average of the generator's weights, from which samples are then
-    drawn (ours, not the paper's); 0 keeps none. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
+    drawn (ours, not the paper's); 0 keeps none. `last_batch` says whether an epoch's short last batch is dropped or
+    kept. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
     stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every`
     epochs the samples are looked at, for collapse and likelihood; 0 never looks.
     """
@@ -181,6 +199,7 @@ class TrainingConfig:
     precision: Precision = "float32"
     engine: EngineName = "auto"
     average: float = 0.0
+    last_batch: Literal["drop", "keep"] = "drop"
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
@@ -192,6 +211,7 @@ class TrainingConfig:
         require_choice(self.precision, ("float32", "bfloat16"), "training.precision")
         require_choice(self.engine, ("auto", "plain", "fused"), "training.engine")
         require_number(self.average, "training.average", "from 0 to below 1", 0.0, 1.0 - 1e-9)
+        require_choice(self.last_batch, ("drop", "keep"), "training.last_batch")
         for name in ("k", "batch_size", "epochs", "log_every"):
             require_count(getattr(self, name), f"training.{name}")
         for name in ("seed", "sample_every", "checkpoint_every", "watch_every", "keep_checkpoints"):
@@ -205,7 +225,11 @@ class TrainingConfig:
 
     def iterations(self, epochs: int, rows: int) -> int:
         """The iterations that `epochs` passes of the discriminator over `rows` training rows take."""
-        return -(-epochs * (rows // self.batch_size) // self.k)
+        return -(-epochs * self.batches(rows) // self.k)
+
+    def batches(self, rows: int) -> int:
+        """The batches of one pass over `rows` training rows."""
+        return -(-rows // self.batch_size) if self.last_batch == "keep" else rows // self.batch_size
 
     def total_steps(self, rows: int) -> int:
         """The run's length in iterations: `steps` where it is set, else `epochs` passes over `rows` training rows."""

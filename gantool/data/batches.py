@@ -37,7 +37,8 @@ def _fits(rows: torch.Tensor, device: torch.device) -> bool:
 class BatchStream:
     """Endless batches of one split; `draw(position)` is the batch number `position` since training began.
 
-    Every epoch passes over a fresh permutation of the rows; its incomplete last batch is dropped. The permutation is
+    Every epoch passes over a fresh permutation of the rows; its incomplete last batch is dropped, or with `keep_last`
+    drawn, and the batches are then not `even`. The permutation is
     torch.randperm of a CPU generator seeded with `derive_seed(seed, "batch order of epoch <epoch>")`, so that a run on
     a GPU sees the same order. There is no state to save: a resumed run asks for the next position.
 
@@ -60,6 +61,7 @@ class BatchStream:
         split: str = "train",
         beside: BatchStream | None = None,
         labelled: bool = False,
+        keep_last: bool = False,
     ) -> None:
         rows, labels = dataset.split(split).stored, dataset.split(split).labels
         if labelled and labels is None:
@@ -70,7 +72,8 @@ class BatchStream:
                 f"but is {batch_size}."
             )
         self.batch_size = batch_size
-        self.batches_per_epoch = len(rows) // batch_size
+        self.batches_per_epoch = -(-len(rows) // batch_size) if keep_last else len(rows) // batch_size
+        self.even = len(rows) % batch_size == 0 or not keep_last
         self._dataset = dataset
         self._seed = seed
         self._device = torch.device(device)
@@ -87,11 +90,11 @@ class BatchStream:
     def draw(self, position: int) -> Batch:
         """Batch number `position`, 0 or more, on the device, in tensors of its own."""
         self.on_draw()
-        return self.take(self.indices(position)[0])
+        return self.take(self.indices(position).flatten())
 
     def indices(self, position: int, count: int = 1) -> torch.Tensor:
         """The rows of `count` batches from number `position` on: [count, batch_size] int64, on the device where the
-        rows are `resident`."""
+        rows are `resident`. The last batch of an epoch may be short, and can then be asked for only by itself."""
         parts = []
         while count > 0:
             epoch, batch = divmod(position, self.batches_per_epoch)
@@ -101,12 +104,19 @@ class BatchStream:
             here = min(count, self.batches_per_epoch - batch)
             parts.append(self._order[batch * self.batch_size : (batch + here) * self.batch_size])
             position, count = position + here, count - here
-        return torch.cat(parts).view(-1, self.batch_size) if len(parts) > 1 else parts[0].view(-1, self.batch_size)
+        joined = torch.cat(parts) if len(parts) > 1 else parts[0]
+        return joined.view(-1, self.batch_size) if len(joined) % self.batch_size == 0 else joined[None]
+
+    def rows_before(self, position: int) -> int:
+        """The rows in all batches before number `position`."""
+        epochs, batches = divmod(position, self.batches_per_epoch)
+        rows = self.batches_per_epoch * self.batch_size if self.even else len(self._rows)
+        return epochs * rows + batches * self.batch_size
 
     def take(self, indices: torch.Tensor) -> Batch:
         """The rows of these indices on the device, in tensors of its own."""
         labels = None if self._labels is None else self._labels[indices].to(self._device, non_blocking=True)
-        return Batch(self._dataset.values(self._gather(indices), self._dtype), labels)
+        return Batch(self._dataset.training_values(self._gather(indices), self._dtype), labels)
 
     def _permutation(self, epoch: int) -> torch.Tensor:
         if epoch < 0:

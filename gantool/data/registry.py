@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gantool.config import DataConfig
-from gantool.data.remote import MNIST_FILES, RemoteSet
+from gantool.data.remote import CIFAR10_FILES, MNIST_FILES, RemoteSet
 from gantool.errors import UsageError
 from gantool.files import cache_folder, expanded
 
@@ -48,8 +48,15 @@ def _load_toy(config: DataConfig, _root: Path) -> Dataset:
 def _load_array(config: DataConfig, _root: Path) -> Dataset:
     from gantool.data.sets.arrays import load_array
 
-    assert config.path is not None  # DataConfig insists on it for this name
-    return load_array(expanded(config.path), None if config.scale == "auto" else config.scale)
+    if config.path is None:
+        raise UsageError("data.path must be the path of an array file, or of a folder of images, but is unset.")
+    return load_array(expanded(config.path), None if isinstance(config.scale, str) else config.scale)
+
+
+def _load_cifar10(_config: DataConfig, root: Path) -> Dataset:
+    from gantool.data.sets.cifar10 import load_cifar10
+
+    return load_cifar10(root)
 
 
 DATASETS: dict[str, Entry] = {
@@ -61,6 +68,11 @@ DATASETS: dict[str, Entry] = {
         about="70,000 handwritten digits of 28×28 pixels, in the paper's splits",
         load=_load_mnist,
         remote=MNIST_FILES,
+    ),
+    "cifar10": Entry(
+        about="60,000 colour photographs of 32×32 pixels in ten classes",
+        load=_load_cifar10,
+        remote=CIFAR10_FILES,
     ),
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
@@ -105,4 +117,7 @@ def load_dataset(config: DataConfig, *, root: Path | None = None, offline: bool 
         from gantool.data.fetch import download
 
         download(entry.remote, folder, offline=offline)
-    return entry.load(config, folder)
+    dataset = entry.load(config, folder)
+    if config.norm is None and config.scale != "symmetric":
+        return dataset
+    return replace(dataset, norm=config.norm, symmetric=config.scale == "symmetric")

@@ -17,18 +17,24 @@ class RemoteFile:
     """One file: its official name, and the size in bytes and the SHA-256 of its content after decompression.
 
     The content is what is checked: mirrors compress the same bytes in different ways, and some users keep them
-    unzipped.
+    unzipped. Of an `archive` it is the file's own bytes; unpacked, its files may lie in the folder as `unpacked`.
     """
 
     name: str
     size: int
     sha256: str
+    archive: bool = False
+    unpacked: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names it may have on disk, the preferred one first."""
         plain = self.name.removesuffix(".gz")
-        return (self.name,) if plain == self.name else (self.name, plain)
+        return (self.name,) if plain == self.name or self.archive else (self.name, plain)
+
+    def is_unpacked(self, folder: Path) -> bool:
+        """Whether the archive's files lie in `folder`, whatever they hold."""
+        return bool(self.unpacked) and all((folder / name).is_file() for name in self.unpacked)
 
     def find(self, folder: Path) -> Path | None:
         """Where it is in `folder`, under one of its names; None where it is not."""
@@ -40,7 +46,7 @@ class RemoteFile:
         Raises UsageError naming the file, what was expected and what came.
         """
         digest, left = hashlib.sha256(), self.size + 1
-        with open_payload(path) as stream:
+        with path.open("rb") if self.archive else open_payload(path) as stream:
             while left and (chunk := stream.read(min(left, _CHUNK))):
                 digest.update(chunk)
                 left -= len(chunk)
@@ -64,7 +70,8 @@ class RemoteSet:
 
     def missing(self, root: Path) -> list[str]:
         """The official names of the files that are not under the data root `root`."""
-        return [file.name for file in self.files if file.find(self.folder(root)) is None]
+        folder = self.folder(root)
+        return [file.name for file in self.files if file.find(folder) is None and not file.is_unpacked(folder)]
 
     def require(self, root: Path) -> list[Path]:
         """Where each file is, in order. Raises UsageError naming the missing ones and the command that fetches them."""
@@ -105,5 +112,23 @@ MNIST_FILES = RemoteSet(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    ),
+)
+
+CIFAR10_BINARIES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+CIFAR10_FILES = RemoteSet(
+    name="cifar10",
+    files=(
+        RemoteFile(
+            "cifar-10-binary.tar.gz",
+            size=170_052_171,
+            sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            archive=True,
+            unpacked=tuple(f"cifar-10-batches-bin/{name}" for name in CIFAR10_BINARIES),
+        ),
+    ),
+    mirrors=(
+        "https://www.cs.toronto.edu/~kriz/",
+        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
     ),
 )

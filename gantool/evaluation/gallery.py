@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,18 @@ import torch
 from gantool import plotting
 from gantool.data import Dataset
 from gantool.errors import UsageError
-from gantool.evaluation.walk import FRAME_MILLISECONDS, latent_walk
 from gantool.files import check_output, replacing
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
-from gantool.sampling import generate, interpolate, nearest_training
+from gantool.sampling import generate, interpolate, latent_walk, nearest_training
 from gantool.seeds import check_seed
 
 OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")
 _INTERPOLATION_STEPS, _NEIGHBOUR_PAIRS = 10, 6
 _SUFFIXES = {"out": (".npz", ".npy"), "walk": (".gif",)}
 _WALK_COLUMNS = 4  # a walk shows 4 × 4 images
+FRAME_MILLISECONDS = 60
 # A sheet is there to be looked at; an array holds any number of samples.
 MOST_IMAGES, MOST_PAIRS = 1_024, 60
 
@@ -96,20 +97,23 @@ def draw(
     if path := files.get("out"):
         _write_array(samples, shape, request.seed, path)
     notes: list[str] = []
+    pixels = partial(plotting.as_pixels, norm=run.config.data.norm)
+    if run.config.data.norm is not None and len(shape) == 3:
+        notes.append(f"Pictures show x / max|x| of each image: data.scale = {run.config.data.scale} has no way back.")
     if path := files.get("grid"):
         shown = samples if _is_plotted(shape) else _first(samples, MOST_IMAGES, "sheet", notes)
         columns = request.columns or math.ceil(math.sqrt(len(shown)))
-        plotting.sheet(shown, shape, columns, path, data=_points(dataset))
+        plotting.sheet(pixels(shown), shape, columns, path, data=_points(dataset))
     if path := files.get("interpolate"):
         progress("drawing interpolations", 0, 0)
         steps = request.columns or _INTERPOLATION_STEPS
         strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
-        plotting.interpolation_strip(strip.cpu(), shape, path)
+        plotting.interpolation_strip(pixels(strip.cpu()), shape, path)
     if path := files.get("walk"):
         progress("drawing a walk", 0, 0)
         columns = request.columns or _WALK_COLUMNS
         frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
-        plotting.animation(frames.cpu(), shape, columns, path, FRAME_MILLISECONDS)
+        plotting.animation(pixels(frames.cpu()), shape, columns, path, FRAME_MILLISECONDS)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
         progress("searching the nearest training images", 0, 0)
@@ -160,7 +164,8 @@ def _write_neighbours(
     indices, distances = nearest_training(samples, dataset)
     shown = _first(samples, MOST_PAIRS, "sheet of nearest training images", notes)
     neighbours = dataset.values(dataset.train.stored[indices[: len(shown)]])
-    plotting.neighbour_sheet(shown, neighbours, dataset.shape, columns, path)
+    pair = [plotting.as_pixels(part, dataset.norm) for part in (shown, neighbours)]
+    plotting.neighbour_sheet(pair[0], pair[1], dataset.shape, columns, path)
     return {
         "minimum": distances.min().item(),
         "median": distances.median().item(),

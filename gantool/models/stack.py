@@ -35,7 +35,13 @@ class Stack(nn.Module):
 
 
 class Generator(Stack):
-    """z [B, Z] → x [B, D], in the data's own units."""
+    """z [B, Z] → x [B, D], in the units that the networks see: the data's own, or 2x − 1 where it is `symmetric`."""
+
+    symmetric = False
+
+    def to_data(self, rows: Tensor) -> Tensor:
+        """Rows in the data's own units."""
+        return (rows + 1) / 2 if self.symmetric else rows
 
     def forward(self, z: Tensor, rng: torch.Generator | None = None) -> Tensor:
         for layer in self.layers:

@@ -124,6 +124,7 @@ class Run:
             empty = build_generator(
                 self.config.generator, self.config.noise.dimension, mean, torch.Generator(), self.data.shape
             )
+            empty.symmetric = self.config.data.scale == "symmetric"
             self._load(empty, "average" if self.config.training.average else "generator", step)
             return empty.to(device).eval()
 

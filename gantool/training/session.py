@@ -16,7 +16,7 @@ from gantool.errors import GantoolError, UsageError
 from gantool.files import clear_partials
 from gantool.isolation import own_modes
 from gantool.locks import Holder, acquire
-from gantool.plotting import sheet
+from gantool.plotting import as_pixels, sheet
 from gantool.runs import Run, create_run
 from gantool.runs.checkpoint import drop_checkpoints_after, find_checkpoint
 from gantool.runs.data import require_same_rows
@@ -267,7 +267,7 @@ def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[
         images = generate(generator, run.config.noise, SHEET_IMAGES, seed=seed, device=state.game.rng.device)
         generator.train()
         path = run.samples / f"step-{step:07d}.png"
-        sheet(images, dataset.shape, 10, path)
+        sheet(as_pixels(images, dataset.norm), dataset.shape, 10, path)
         return path
 
     return draw

@@ -118,10 +118,19 @@ def build_state(
     """
     training = config.training
     stream = beside.batches if beside else None
-    batches = BatchStream(dataset, training.batch_size, seed=training.seed, device=device, dtype=dtype, beside=stream)
+    batches = BatchStream(
+        dataset,
+        training.batch_size,
+        seed=training.seed,
+        device=device,
+        dtype=dtype,
+        beside=stream,
+        keep_last=training.last_batch == "keep",
+    )
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     _require_reachable(config, dataset)
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights, dataset.shape)
+    generator.symmetric = dataset.symmetric
     discriminator = build_discriminator(config.discriminator, dataset.shape, weights)
     game = Game(
         generator=_player(generator, config.optimizer.of("generator"), device, dtype),
@@ -157,20 +166,35 @@ _REACH = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 def _require_reachable(config: RunConfig, dataset: Dataset) -> None:
     """Raises UsageError where the training rows lie where no output of the generator can."""
     last = len(config.generator.layers) - 1
-    kind = config.generator.layers[last].kind
-    if kind not in _REACH or dataset.divisor != 1:  # bytes lie in [0, 1]
+    output = config.generator.layers[last]
+    field = "activation" if hasattr(output, "activation") else "kind"
+    kind = getattr(output, field)
+    if kind not in _REACH:
         return
-    low, high = (float(end) for end in dataset.train.stored.aminmax())
+    low, high = _range(dataset)
     least, most = _REACH[kind]
     if least <= low and high <= most:
         return
     fitting, first = ("tanh", "") if low >= -1.0 and high <= 1.0 else ("linear", "scale the rows to [0, 1], or ")
     raise UsageError(
         f"The training rows lie in [{low:.4g}, {high:.4g}], which the generator's {kind} output cannot reach: "
-        f"{first}give --set generator.layers.{last}.kind={fitting} --set generator.layers.{last}.bias=0."
+        f"{first}give --set generator.layers.{last}.{field}={fitting} --set generator.layers.{last}.bias=0."
     )
 
 
+def _range(dataset: Dataset) -> tuple[float, float]:
+    """The least and the largest value that the networks see of the training rows; of bytes, that they can hold."""
+    if dataset.norm is not None:
+        return -dataset.norm, dataset.norm
+    low, high = (0.0, 1.0) if dataset.divisor != 1 else (float(end) for end in dataset.train.stored.aminmax())
+    return (2 * low - 1, 2 * high - 1) if dataset.symmetric else (low, high)
+
+
 def _mean(dataset: Dataset) -> torch.Tensor:
-    """The training rows' mean, [D] in float64, as values."""
-    return dataset.train.stored.mean(dim=0, dtype=torch.float64) / dataset.divisor
+    """The training rows' mean, [D] in float64, as the networks see them."""
+    if dataset.norm is None and not dataset.symmetric:
+        return dataset.train.stored.mean(dim=0, dtype=torch.float64) / dataset.divisor
+    parts = torch.split(dataset.train.stored, 5_000)
+    return torch.stack([dataset.training_values(part, torch.float64).sum(dim=0) for part in parts]).sum(0) / len(
+        dataset.train
+    )

@@ -10,7 +10,7 @@ from torch import nn
 
 from gantool.config import NoiseConfig
 from gantool.errors import UsageError
-from gantool.evaluation.walk import latent_walk
+from gantool.sampling import latent_walk
 
 STOPS, FRAMES, LOOPS = 3, 4, 2
 

@@ -52,7 +52,9 @@ def load_array(path: Path, scale: float | None = None) -> Dataset:
         )
     return Dataset(
         name="array",
-        **splits,
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
         shape=shape,
         divisor=(scale or PIXEL_LEVELS) if stored.dtype == torch.uint8 else 1.0,
         source=str(path),

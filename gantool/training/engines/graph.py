@@ -44,6 +44,8 @@ def why_not_captured(states: Sequence[TrainingState]) -> str:
             return f"no CUDA graph: {name_of(player.optimizer)} takes its rate from the host"
     if game.k > MOST_UPDATES:
         return f"no CUDA graph: k is above {MOST_UPDATES}, and a graph cannot be stopped within an iteration"
+    if not states[0].batches.even:
+        return "no CUDA graph: the last batch of an epoch is short"
     if not all(state.batches.resident for state in states):
         return "no CUDA graph: the training rows do not fit in half of the device's free memory"
     return ""

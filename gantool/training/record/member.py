@@ -143,7 +143,8 @@ class Member:
         self._watch.check()
         figures = measure(iteration)  # both synchronise with the device
         now = time.perf_counter()
-        images = (step - self._last_step) * training.k * training.batch_size
+        rows_before = self.state.batches.rows_before
+        images = rows_before(step * training.k) - rows_before(self._last_step * training.k)
         record = build_record(step, epoch, rates, figures, images, now - self._last_time, now - self._started)
         record = self.health.see(record) if self.health else record
         append_json_line(self.run.metrics, record.to_dict())
