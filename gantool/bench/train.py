@@ -51,7 +51,7 @@ def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str 
 def _iteration(config: RunConfig) -> str:
     """The configuration without what does not change an iteration's work: its names, its length and its rates."""
     given = config.training
-    training = TrainingConfig(given.order, given.k, given.batch_size)
+    training = TrainingConfig(order=given.order, k=given.k, batch_size=given.batch_size)
     optimizer = OptimizerConfig(config.optimizer.kind, max_column_norm=config.optimizer.max_column_norm)
     return repr(replace(config, name="run", about="", optimizer=optimizer, training=training))
 

@@ -8,6 +8,7 @@ from gantool.config.schema import (
     ObjectiveConfig,
     OptimizerConfig,
     PlayerOptimizer,
+    ReleasedOptions,
     RunConfig,
     TrainingConfig,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "ObjectiveConfig",
     "OptimizerConfig",
     "PlayerOptimizer",
+    "ReleasedOptions",
     "RunConfig",
     "TrainingConfig",
 ]

@@ -176,7 +176,43 @@ class OptimizerConfig(PlayerOptimizer):
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class ReleasedOptions:
+    """What else the released code can do; the paper's runs use none of it.
+
+    `generator_starts`: the generator's rate is 0 in so many first iterations. `input_noise`: the standard deviation of
+    Gaussian noise on all that the discriminator sees in training. `generator_below`: the generator's loss counts the
+    samples alone that the discriminator takes for real with less than this probability. `gradient_scale`: the
+    generator's gradient is scaled up until that of its loss by the samples has at least this norm. `rest_below`: a
+    player (generator, discriminator) whose loss is below its number does not move. `dropout_for_generator` false: the
+    discriminator drops nothing while the generator learns.
+    """
+
+    generator_starts: int = 0
+    input_noise: float = 0.0
+    generator_below: float = 1.0
+    gradient_scale: float = 0.0
+    rest_below: tuple[float, ...] | None = None
+    dropout_for_generator: bool = True
+
+    def check_released(self) -> None:
+        require_count(self.generator_starts, "training.generator_starts", least=0)
+        for name in ("input_noise", "gradient_scale"):
+            require_number(getattr(self, name), f"training.{name}", "a number, 0 or more", 0.0)
+        require_number(self.generator_below, "training.generator_below", "a probability above 0", 1e-12, 1.0)
+        if self.rest_below is not None:
+            pair = len(self.rest_below) == 2
+            require(pair, "training.rest_below", "two losses: generator and discriminator", list(self.rest_below))
+
+    @property
+    def needs_autograd(self) -> str:
+        """The first of these options that is in use and that gradients written out by hand do not know; else ""."""
+        own = ReleasedOptions()
+        names = ("input_noise", "generator_below", "gradient_scale", "rest_below", "dropout_for_generator")
+        return next((name for name in names if getattr(self, name) != getattr(own, name)), "")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(ReleasedOptions):
     """Algorithm 1 and its bookkeeping.
 
     `k` discriminator steps an iteration. `epochs` counts passes of the discriminator over the training data; `steps`,
@@ -219,9 +255,9 @@ class TrainingConfig:
         require(self.seed < 2**63, "training.seed", "below 2^63", self.seed)
         if self.steps is not None:
             require_count(self.steps, "training.steps")
-        shares_noise = self.order != "alternating"
-        expected = f"1 when training.order = {self.order} (it shares one batch of z)"
-        require(not shares_noise or self.k == 1, "training.k", expected, self.k)
+        expected = "1 when training.order = generator-first (it shares one batch of z)"
+        require(self.order != "generator-first" or self.k == 1, "training.k", expected, self.k)
+        self.check_released()
 
     def iterations(self, epochs: int, rows: int) -> int:
         """The iterations that `epochs` passes of the discriminator over `rows` training rows take."""

@@ -175,6 +175,8 @@ def _required(kind: type[Any]) -> list[str]:
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
+    if get_origin(hint) in (Union, UnionType) and (lists := [o for o in get_args(hint) if get_origin(o) is tuple]):
+        return None if value is None else _convert(lists[0], value, key)  # a list, or unset
     if is_dataclass(hint) or hint is LayerConfig:
         return _build(hint, value, f"{key}.")  # type: ignore[arg-type]
     if get_origin(hint) is tuple:

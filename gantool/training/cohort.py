@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gantool.training.average import INTERVAL
 from gantool.training.game import Iteration
 from gantool.training.record.member import Member
-from gantool.training.schedules import Rates, rates_at
+from gantool.training.schedules import Rate, Rates, rates_at
 
 
 class Cohort:
@@ -34,8 +35,10 @@ class Cohort:
         return min(self.total - now, *(interval - now % interval for interval in intervals))
 
     def rates(self, steps: Sequence[int]) -> list[Rates]:
-        optimizer = self.first.run.config.optimizer
-        return [rates_at(optimizer, step, self.first.state.epoch_at(step)) for step in steps]
+        config, starts = self.first.run.config, self.first.run.config.training.generator_starts
+        rates = [rates_at(config.optimizer, step, self.first.state.epoch_at(step)) for step in steps]
+        waits = [replace(now, generator=Rate(0.0, 0.0)) for now in rates]
+        return [now if step >= starts else wait for step, now, wait in zip(steps, rates, waits, strict=True)]
 
     def see(self, seen: Sequence[Iteration], rates: Rates, count: int) -> None:
         """Hands each run what the last of `count` iterations saw of it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gantool.config import NoiseConfig
+from gantool.config import NoiseConfig, ReleasedOptions
 from gantool.data.batches import Batch
 from gantool.models import draw_noise
 from gantool.objectives import Objective
@@ -60,6 +60,7 @@ class Game:
     rng: torch.Generator
     batch_size: int
     k: int
+    options: ReleasedOptions = field(default_factory=ReleasedOptions)
 
     def draw_noise(self, count: int) -> Tensor:
         """[count, Z] in the type of the generator's weights."""

@@ -73,8 +73,16 @@ def alternating(game: Engine[Rates], step: int, rates: Rates) -> Iteration:
 
 
 def simultaneous(game: Engine[Rates], step: int, rates: Rates) -> Iteration:
-    """The released code's order: one fake batch, both gradients at the same parameters."""
-    seen = game.joint_gradients(game.draw_batch(step))
+    """The released code's order: one fake batch, both gradients at the same parameters.
+
+    With k above 1 the discriminator first takes k − 1 steps alone: the generator moves at every k-th batch.
+    """
+    for j in range(game.k - 1):
+        real = game.draw_batch(step * game.k + j)
+        game.discriminator_gradients(real, game.generate(game.draw_noise(real.size), real))
+        game.move_discriminator(rates)
+
+    seen = game.joint_gradients(game.draw_batch(step * game.k + game.k - 1))
     game.move_discriminator(rates)
     game.move_generator(rates)
     return seen

@@ -141,6 +141,7 @@ def build_state(
         rng=torch.Generator(device).manual_seed(derive_seed(training.seed, "training")),
         batch_size=training.batch_size,
         k=training.k,
+        options=training,
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
     return TrainingState(game, batches, average=average)

@@ -60,7 +60,7 @@ def make_config(order: str, objective: str, k: int) -> RunConfig:
             learning_rate=0.3, decay=1.01, momentum=0.5, final_momentum=0.7, momentum_saturates=3
         ),
         objective=ObjectiveConfig(objective, blend=(0.7, 0.3)),
-        training=TrainingConfig(order, k=k, batch_size=BATCH, seed=SEED),  # type: ignore[arg-type]
+        training=TrainingConfig(order=order, k=k, batch_size=BATCH, seed=SEED),  # type: ignore[arg-type]
     )
 
 
@@ -194,7 +194,12 @@ class NumpyGame:
         self.generator.step(self.generator_gradients(kept, fake, self.masks(BATCH)), *rates)
 
     def simultaneous(self, step: int, rates: tuple[float, float]) -> None:
-        real = self.draw_batch(step).rows.numpy()
+        k = self.config.training.k
+        for j in range(k - 1):
+            real = self.draw_batch(step * k + j).rows.numpy()
+            fake, _ = generator_forward(self.generator.parameters, self.noise())
+            self.discriminator.step(self.discriminator_gradients(real, fake, self.masks(2 * BATCH)), *rates)
+        real = self.draw_batch(step * k + k - 1).rows.numpy()
         fake, kept = generator_forward(self.generator.parameters, self.noise())
         on_real, on_fake = self.masks(BATCH), self.masks(BATCH)
         both = [np.concatenate(pair) for pair in zip(on_real, on_fake, strict=True)]
@@ -218,6 +223,7 @@ CASES = [
     ("alternating", "non-saturating", 3),
     ("simultaneous", "non-saturating", 1),
     ("simultaneous", "minimax", 1),
+    ("simultaneous", "non-saturating", 3),
     ("generator-first", "non-saturating", 1),
     ("generator-first", "blend", 1),
 ]

@@ -10,11 +10,14 @@ from torch import Tensor
 
 from gantool.config import TrainingConfig
 from gantool.data.batches import Batch
+from gantool.nn import ScaledDropout
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
 from gantool.training.game import Game, Iteration
 from gantool.training.orders import ORDERS
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
+
+Gradients = tuple[Tensor, ...]
 
 
 class AutogradEngine:
@@ -25,8 +28,8 @@ class AutogradEngine:
 
     def __init__(self, game: Game, dtype: torch.dtype | None = None) -> None:
         self.game, self.k, self.dtype = game, game.k, dtype
-        self.of_discriminator: tuple[Tensor, ...] = ()
-        self.of_generator: tuple[Tensor, ...] = ()
+        self.of_discriminator: Gradients = ()
+        self.of_generator: Gradients = ()
 
     def draw_batch(self, position: int) -> Batch:
         return self.game.draw_batch(position)
@@ -42,34 +45,72 @@ class AutogradEngine:
         with self._precision():
             real_logits, fake_logits = self._judge_both(real.rows, fake.rows)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            self.of_discriminator = self.game.discriminator.gradients(loss)
+            self.of_discriminator = self._unless_it_rests(1, loss, self.game.discriminator.gradients(loss))
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
     def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
         with self._precision(), self.game.discriminator.frozen():
-            loss = self.game.objective.generator_loss(self._judge(self._generate(z)))
-            self.of_generator = self.game.generator.gradients(loss)
+            fake = self._generate(z)
+            loss, gradients = self._through_discriminator(fake, self._judge_for_generator(fake))
+            self.of_generator = self._unless_it_rests(0, loss, gradients)
         return loss.detach()
 
     def joint_gradients(self, real: Batch) -> Iteration:
-        objective, (generator, discriminator) = self.game.objective, (self.game.generator, self.game.discriminator)
         with self._precision():
             fake = self._generate(self.draw_noise(real.size))
             real_logits, fake_logits = self._judge(real.rows), self._judge(fake)
-            discriminator_loss = objective.discriminator_loss(real_logits, fake_logits)
-            generator_loss = objective.generator_loss(fake_logits)
-            self.of_discriminator = discriminator.gradients(discriminator_loss, keep_graph=True)
-            self.of_generator = generator.gradients(generator_loss)
+            discriminator_loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
+            of_discriminator = self.game.discriminator.gradients(discriminator_loss, keep_graph=True)
+            # One mask for both losses, unless the generator's has none.
+            again = not self.game.options.dropout_for_generator
+            judged = self._judge_for_generator(fake) if again else fake_logits
+            generator_loss, of_generator = self._through_discriminator(fake, judged)
+            self.of_discriminator = self._unless_it_rests(1, discriminator_loss, of_discriminator)
+            self.of_generator = self._unless_it_rests(0, generator_loss, of_generator)
         seen = (discriminator_loss, generator_loss, real_logits, fake_logits)
         return Iteration(*(tensor.detach() for tensor in seen))
 
     def move_discriminator(self, rates: Rates) -> None:
-        self.game.discriminator.optimizer.step(self.of_discriminator, rates.discriminator)
+        if self.of_discriminator:
+            self.game.discriminator.optimizer.step(self.of_discriminator, rates.discriminator)
         self.of_discriminator = ()
 
     def move_generator(self, rates: Rates) -> None:
-        self.game.generator.optimizer.step(self.of_generator, rates.generator)
+        if self.of_generator:
+            self.game.generator.optimizer.step(self.of_generator, rates.generator)
         self.of_generator = ()
+
+    def _through_discriminator(self, fake: Tensor, logits: Tensor) -> tuple[Tensor, Gradients]:
+        """The generator's loss on these logits of `fake`, and its gradients."""
+        options, generator = self.game.options, self.game.generator
+        if options.generator_below < 1.0:
+            # What is left out gives no gradient; the loss stays the mean over all.
+            logits = logits.where(logits.sigmoid() < options.generator_below, logits.detach())
+        loss = self.game.objective.generator_loss(logits)
+        if not options.gradient_scale:
+            return loss, generator.gradients(loss)
+        (by_samples,) = torch.autograd.grad(loss, fake, retain_graph=True)
+        length = torch.linalg.vector_norm(by_samples)
+        scale = (options.gradient_scale / length).clamp_min(1.0).where(length > 0, 1.0)
+        return loss, tuple(gradient * scale for gradient in generator.gradients(loss))
+
+    def _unless_it_rests(self, player: int, loss: Tensor, gradients: Gradients) -> Gradients:
+        """Nothing where the player's loss is below `rest_below`. Synchronises with the device where that is set."""
+        rests = self.game.options.rest_below
+        return () if rests is not None and float(loss.detach()) < rests[player] else gradients
+
+    def _judge_for_generator(self, fake: Tensor) -> Tensor:
+        network = self.game.discriminator.network
+        if self.game.options.dropout_for_generator:
+            return self._judge(fake)
+        dropouts = [module for module in network.modules() if isinstance(module, ScaledDropout)]
+        for dropout in dropouts:
+            dropout.eval()
+        try:
+            return self._judge(fake)
+        finally:
+            for dropout in dropouts:
+                dropout.train()
 
     def _generate(self, z: Tensor) -> Tensor:
         rows: Tensor = self.game.generator.network(z, self.game.rng)
@@ -77,6 +118,8 @@ class AutogradEngine:
 
     def _judge(self, rows: Tensor) -> Tensor:
         """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
+        if std := self.game.options.input_noise:
+            rows = rows + std * torch.empty_like(rows).normal_(generator=self.game.rng)
         logits: Tensor = self.game.discriminator.network(rows, self.game.rng)
         return logits if logits.dtype == torch.float64 else logits.float()
 

@@ -34,6 +34,8 @@ def why_not_dense(states: Sequence[TrainingState]) -> str:
         find_layers = getattr(player.network, "dense_layers", None)
         if find_layers is None or find_layers() is None:
             return f"{type(player.network).__name__} is not a stack of fully connected layers"
+    if option := game.options.needs_autograd:
+        return f"training.{option} needs autograd"
     return ""
 
 
