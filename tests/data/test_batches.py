@@ -93,6 +93,27 @@ def test_another_split() -> None:
     assert sorted(rows_of(stream.draw(0))) == [0, 1, 2, 3, 4]
 
 
+def test_the_last_batch_is_short_where_it_is_kept() -> None:
+    stream = BatchStream(numbered(103), 10, seed=0, keep_last=True)
+    assert (stream.batches_per_epoch, stream.even) == (11, False)
+    for epoch in range(3):
+        batches = [rows_of(stream.draw(epoch * 11 + batch)) for batch in range(11)]
+        assert [len(batch) for batch in batches] == [10] * 10 + [3]
+        assert sorted(row for batch in batches for row in batch) == list(range(103))
+    assert [stream.rows_before(position) for position in (0, 1, 10, 11, 12, 22)] == [0, 10, 100, 103, 113, 206]
+    dropped = BatchStream(numbered(103), 10, seed=0)
+    assert [dropped.rows_before(position) for position in (9, 10, 21)] == [90, 100, 210]
+    assert rows_of(dropped.draw(9)) == rows_of(stream.draw(9))
+
+
+def test_networks_see_symmetric_values() -> None:
+    data = replace(numbered(256), symmetric=True)
+    batch = BatchStream(data, 256, seed=3).draw(0).rows
+    assert float(batch.min()) == -1.0
+    assert float(batch.max()) == 1.0
+    assert torch.equal(data.values(data.train.stored), numbered(256).values(data.train.stored)), "scores are in [0, 1]"
+
+
 def test_labels_come_with_their_rows() -> None:
     data = numbered(100)
     labelled = Split(data.train.stored, torch.arange(100) + 1_000)
