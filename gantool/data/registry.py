@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gantool.config import DataConfig
-from gantool.data.remote import CIFAR10_FILES, MNIST_FILES, RemoteSet
+from gantool.data.remote import CIFAR10_FILES, FASHION_MNIST_FILES, KMNIST_FILES, MNIST_FILES, RemoteSet
 from gantool.errors import UsageError
 from gantool.files import cache_folder, expanded
 
@@ -37,6 +37,18 @@ def _load_mnist(_config: DataConfig, root: Path) -> Dataset:
     from gantool.data.sets.mnist import load_mnist
 
     return load_mnist(root)
+
+
+def _load_fashion_mnist(_config: DataConfig, root: Path) -> Dataset:
+    from gantool.data.sets.mnist import load_mnist
+
+    return load_mnist(root, FASHION_MNIST_FILES)
+
+
+def _load_kmnist(_config: DataConfig, root: Path) -> Dataset:
+    from gantool.data.sets.mnist import load_mnist
+
+    return load_mnist(root, KMNIST_FILES)
 
 
 def _load_toy(config: DataConfig, _root: Path) -> Dataset:
@@ -68,6 +80,16 @@ DATASETS: dict[str, Entry] = {
         about="70,000 handwritten digits of 28×28 pixels, in the paper's splits",
         load=_load_mnist,
         remote=MNIST_FILES,
+    ),
+    "fashion-mnist": Entry(
+        about="70,000 pictures of clothes of 28×28 pixels, in files like MNIST's",
+        load=_load_fashion_mnist,
+        remote=FASHION_MNIST_FILES,
+    ),
+    "kmnist": Entry(
+        about="70,000 handwritten Japanese characters of 28×28 pixels, in files like MNIST's",
+        load=_load_kmnist,
+        remote=KMNIST_FILES,
     ),
     "cifar10": Entry(
         about="60,000 colour photographs of 32×32 pixels in ten classes",

@@ -115,6 +115,35 @@ MNIST_FILES = RemoteSet(
     ),
 )
 
+_NAMES = tuple(f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+
+
+def _like_mnist(name: str, mirrors: tuple[str, ...], *known: tuple[int, str]) -> RemoteSet:
+    """Files of MNIST's names, of which the compressed sizes and checksums are known, in the order of `_NAMES`."""
+    files = zip(_NAMES, known, strict=True)
+    return RemoteSet(name, tuple(RemoteFile(file, *facts, archive=True) for file, facts in files), mirrors)
+
+
+FASHION_MNIST_FILES = _like_mnist(
+    "fashion-mnist",
+    (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    ),
+    (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+    (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+)
+KMNIST_FILES = _like_mnist(
+    "kmnist",
+    ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+    (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+    (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+    (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+)
+
 CIFAR10_BINARIES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 CIFAR10_FILES = RemoteSet(
     name="cifar10",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
+import struct
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.data.remote import MNIST_FILES
+from gantool.data.remote import FASHION_MNIST_FILES, MNIST_FILES
 from gantool.data.sets.mnist import load_mnist
 from gantool.errors import UsageError
 
@@ -120,3 +124,27 @@ def test_a_file_that_the_system_does_not_give_is_not_to_be_replaced(tmp_path: Pa
         (tmp_path / "mnist" / file.name).symlink_to("/proc/self/mem")  # its first byte cannot be read
     with pytest.raises(UsageError, match=r"cannot be read: Input/output error\.$"):
         load_mnist(tmp_path)
+
+
+def test_sets_like_mnist_are_read_and_checked_by_their_compressed_files(tmp_path: Path) -> None:
+    """Made here in the official layout, since the real ones are not at hand."""
+    rng = np.random.default_rng(0)
+    folder, known = tmp_path / "fashion-mnist", []
+    folder.mkdir()
+    for file in FASHION_MNIST_FILES.files:
+        rows = 60_000 if file.name.startswith("train") else 10_000
+        shape = (rows, 28, 28) if "images" in file.name else (rows,)
+        header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+        content = gzip.compress(header + rng.integers(0, 10, shape, np.uint8).tobytes(), compresslevel=1)
+        (folder / file.name).write_bytes(content)
+        known.append(replace(file, size=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    with pytest.raises(UsageError, match=r"is not the known file.*gantool data fetch fashion-mnist"):
+        load_dataset(DataConfig("fashion-mnist"), root=tmp_path, offline=True)
+    data = load_mnist(tmp_path, replace(FASHION_MNIST_FILES, files=tuple(known)))
+    assert (data.name, len(data.train), len(data.validation), len(data.test)) == (
+        "fashion-mnist",
+        50_000,
+        10_000,
+        10_000,
+    )
+    assert data.source.startswith("the Fashion-MNIST IDX files")
