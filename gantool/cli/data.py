@@ -49,8 +49,8 @@ def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
     missing = entry.remote.missing(root) if entry.remote else []
     if missing:
         return {"state": "missing", "missing": missing, "remedy": f"gantool data fetch {name}"}
-    if name == "array":
-        return {"state": "needs a path", "missing": [], "remedy": "--set data.path=FILE"}
+    if remedy := entry.remedy(root):
+        return {"state": "needs a path" if name == "array" else "missing", "missing": [], "remedy": remedy}
     return {"state": "ready", "missing": [], "remedy": None}
 
 
@@ -121,7 +121,12 @@ def _checksums(entry: Entry, root: Path) -> list[dict[str, Any]]:
     if entry.remote is None:
         return []
     files = []
-    for file, path in zip(entry.remote.files, entry.remote.require(root), strict=True):
+    folder = entry.remote.folder(root)
+    for file in entry.remote.files:
+        path = file.find(folder)
+        if path is None:  # an archive that lies unpacked there
+            files += [{"name": name, "path": folder / name, "checksum": "not known"} for name in file.unpacked]
+            continue
         try:
             file.verify(path)
             checksum = "verified"
@@ -206,3 +211,28 @@ def fetch(
     else:
         done = f"{', '.join(fetched)} fetched" if fetched else "everything was there"
         say(f"{name} is complete in {folder}: {done}, every checksum verified.")
+
+
+@app.command()
+@guarded
+def convert(
+    name: Annotated[str, typer.Argument(help="The data set: tfd.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The file as its authors give it.", show_default=False)],
+    data_dir: DataDir = None,
+    json_output: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Convert a data set that cannot be fetched, from the file that its authors give to who asks them.
+
+    Example: gantool data convert tfd TFD_48x48.mat
+    """
+    from gantool.data.registry import data_root
+    from gantool.data.sets.tfd import convert_tfd
+
+    if name != "tfd":
+        raise UsageError(f"There is nothing to convert for {name!r}: the data set that needs it is tfd.")
+    path = convert_tfd(file, data_root(data_dir))
+    if json_output:
+        print_json({"name": name, "path": path})
+    else:
+        say(f"TFD is ready in {path}.")

@@ -51,7 +51,9 @@ class Trainer:
         """Trains one new run, or as many as there are to be replicas."""
         from gantool.runs.replicas import replica_configs
         from gantool.training.session import start_runs
+        from gantool.training.stages import on_top
 
+        config = on_top(config, runs_dir)
         configs = [config] if replicas is None else replica_configs(config, replicas)
         if self.dry_run:
             self._summarise(configs, None)

@@ -3,6 +3,7 @@
 from gantool.config.layers import LAYER_KINDS, DenseConfig, LayerConfig, MaxoutConfig
 from gantool.config.schema import (
     DataConfig,
+    GeneratorConfig,
     NetworkConfig,
     NoiseConfig,
     ObjectiveConfig,
@@ -17,6 +18,7 @@ __all__ = [
     "LAYER_KINDS",
     "DataConfig",
     "DenseConfig",
+    "GeneratorConfig",
     "LayerConfig",
     "MaxoutConfig",
     "NetworkConfig",

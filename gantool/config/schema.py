@@ -36,15 +36,20 @@ class DataConfig:
     `scale` auto and unit leave pixels in [0, 1]. symmetric has the networks see 2x − 1, for a generator that ends in
     tanh; samples and scores are in [0, 1] all the same. norm:R replaces each image by itself minus its mean, scaled to
     Euclidean norm R. A number, for `array` alone, is what bytes are divided by (auto: 255).
+    `fold`, from 0, is one of tfd's five.
     """
 
     name: str = "digits"
     path: str | None = None
     scale: float | str = "auto"
+    fold: int = 0
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
         require(self.path is None or self.name == "array", "data.path", "unset unless data.name = array", self.path)
+        require_count(self.fold, "data.fold", least=0)
+        require(self.fold == 0 or self.name == "tfd", "data.fold", "0 unless data.name = tfd", self.fold)
+        require(self.fold < 5, "data.fold", "from 0 to 4", self.fold)
         if isinstance(self.scale, str):
             known = (
                 "auto, unit, symmetric, norm:R with a number R above 0, or a number above 0 that bytes are divided by"
@@ -94,6 +99,22 @@ class NetworkConfig:
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
             layer.check(f"{name}.layers.{index}", gives_data=name == "generator" and index == last)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(NetworkConfig):
+    """A stack of layers from z to the data.
+
+    `on_top_of` names a run whose trained generator follows these layers, as in the second stage on TFD: what they give
+    takes the place of its z. A run's own config.json holds all layers, and how many of them were `trained_before`.
+    """
+
+    on_top_of: str | None = None
+    trained_before: int = 0
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        require_count(self.trained_before, f"{name}.trained_before", least=0)
 
 
 @dataclass(frozen=True)
@@ -222,7 +243,8 @@ class TrainingConfig(ReleasedOptions):
     `average` is the decay an iteration of a running average of the generator's weights, from which samples are then
     drawn (ours, not the paper's); 0 keeps none. `last_batch` says whether an epoch's short last batch is dropped or
     kept. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
-    stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. Every `watch_every`
+    stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. `keep_best` parzen
+    keeps the one of the look with the largest validation log-likelihood, too. Every `watch_every`
     epochs the samples are looked at, for collapse and likelihood; 0 never looks.
     """
 
@@ -236,6 +258,7 @@ class TrainingConfig(ReleasedOptions):
     engine: EngineName = "auto"
     average: float = 0.0
     last_batch: Literal["drop", "keep"] = "drop"
+    keep_best: Literal["none", "parzen"] = "none"
     log_every: int = 50
     sample_every: int = 0
     checkpoint_every: int = 0
@@ -247,6 +270,7 @@ class TrainingConfig(ReleasedOptions):
         require_choice(self.precision, ("float32", "bfloat16"), "training.precision")
         require_choice(self.engine, ("auto", "plain", "fused"), "training.engine")
         require_number(self.average, "training.average", "from 0 to below 1", 0.0, 1.0 - 1e-9)
+        require_choice(self.keep_best, ("none", "parzen"), "training.keep_best")
         require_choice(self.last_batch, ("drop", "keep"), "training.last_batch")
         for name in ("k", "batch_size", "epochs", "log_every"):
             require_count(getattr(self, name), f"training.{name}")
@@ -278,7 +302,7 @@ class RunConfig:
 
     name: str
     about: str
-    generator: NetworkConfig
+    generator: GeneratorConfig
     discriminator: NetworkConfig
     data: DataConfig = field(default_factory=DataConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set: a line about it, its loader (configuration, data root → Dataset), and the files it needs, if any."""
+    """A data set: a line about it, its loader (configuration, data root → Dataset), and the files it needs, if any.
+
+    `remedy` says what to do where it cannot be read from a data root yet, and "" where it can; without it, files that
+    are missing are fetched.
+    """
 
     about: str
     load: Callable[[DataConfig, Path], Dataset]
     remote: RemoteSet | None = None
+    remedy: Callable[[Path], str] = lambda root: ""
 
 
 def _load_digits(_config: DataConfig, _root: Path) -> Dataset:
@@ -71,6 +76,16 @@ def _load_cifar10(_config: DataConfig, root: Path) -> Dataset:
     return load_cifar10(root)
 
 
+def _load_tfd(config: DataConfig, root: Path) -> Dataset:
+    from gantool.data.sets.tfd import load_tfd
+
+    return load_tfd(root, config.fold)
+
+
+def _convert_tfd(root: Path) -> str:
+    return "" if (root / "tfd" / "tfd-48.npz").is_file() else "gantool data convert tfd TFD_48x48.mat"
+
+
 DATASETS: dict[str, Entry] = {
     "digits": Entry(
         about="1,797 real handwritten digits of 8×8 pixels, from scikit-learn",
@@ -96,11 +111,18 @@ DATASETS: dict[str, Entry] = {
         load=_load_cifar10,
         remote=CIFAR10_FILES,
     ),
+    "tfd": Entry(
+        about="Toronto Face Database, 48×48 grey faces in five folds; not public",
+        load=_load_tfd,
+        remedy=_convert_tfd,
+    ),
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
     "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),
     "array": Entry(
-        about="your own .npy, .npz or .safetensors file, or a folder of images, at data.path", load=_load_array
+        about="your own .npy, .npz or .safetensors file, or a folder of images, at data.path",
+        load=_load_array,
+        remedy=lambda root: "--set data.path=FILE",
     ),
 }
 

@@ -147,10 +147,11 @@ def drop_checkpoints_after(folder: Path, step: int) -> None:
             _discard(folder / f"step-{later:07d}")
 
 
-def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Deletes all but the newest `keep` checkpoints; 0 keeps them all."""
+def prune_checkpoints(folder: Path, keep: int, spare: int | None = None) -> None:
+    """Deletes all but the newest `keep` checkpoints and that of the step `spare`; `keep` 0 keeps them all."""
     for step in checkpoint_steps(folder)[:-keep] if keep else []:
-        _discard(folder / f"step-{step:07d}")
+        if step != spare:
+            _discard(folder / f"step-{step:07d}")
 
 
 def _discard(path: Path) -> None:

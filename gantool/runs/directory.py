@@ -181,6 +181,12 @@ class Run:
         """The lines of metrics.jsonl, oldest first. Lines that hold no record are left out: see `damage`."""
         return [line for line in read_json_lines(self.metrics).objects if _is_metrics(line)]
 
+    def best_step(self) -> int | None:
+        """The step of the look with the largest validation log-likelihood, whose checkpoint `training.keep_best` keeps;
+        None where there was no such look."""
+        looks = [line for line in self.records() if isinstance(line.get("validation_log_likelihood"), (int, float))]
+        return max(looks, key=lambda line: line["validation_log_likelihood"])["step"] if looks else None
+
     @property
     def evaluations(self) -> Path:
         return self.path / "evaluations.jsonl"

@@ -34,6 +34,7 @@ from gantool.training.record.member import Member, Observer
 from gantool.training.record.metrics import read_distinct_samples, truncate_records
 from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
+from gantool.training.stages import on_top, take_trained_layers
 from gantool.training.state import TrainingState, build_states
 
 SHEET_IMAGES = 100
@@ -95,7 +96,9 @@ def start_runs(
 
     One that diverges is left behind by the others; Diverged is raised where all do.
     """
+    configs = [on_top(config, runs_dir) for config in configs]
     states = build_states(configs, dataset, device)
+    take_trained_layers(states, configs[0])
     step = build_step(states, configs[0].training)
     environment = describe_environment(device)
     if len(configs) == 1:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.eval.folds import AcrossFolds
 from gantool.cli.eval.seeds import AcrossSeeds, RunNames, WithReplicas
 from gantool.cli.eval.sources import (
     ArrayPlace,
@@ -39,6 +40,7 @@ from gantool.errors import UsageError
 if TYPE_CHECKING:
     from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.subjects import Place
+    from gantool.runs import Run
 
 _SIGMA = "Sigma"
 
@@ -94,6 +96,7 @@ def parzen(
     step: Step = None,
     seeds: AcrossSeeds = False,
     replicas: WithReplicas = False,
+    folds: AcrossFolds = False,
     split: SplitName = "test",
     array: ArrayPlace = None,
     samples: SamplesFile = None,
@@ -133,6 +136,8 @@ def parzen(
 
     Example: gantool eval parzen --samples S.npy --data TEST.npy --validation VALID.npy --train-data TRAIN.npy
     """
+    if folds and (seeds or replicas or len(runs or ()) > 1):
+        raise UsageError("--folds scores one run: leave out --seeds, --replicas and other runs.")
     if sigma_search and sigma is not None:
         raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
     check_source(
@@ -142,6 +147,7 @@ def parzen(
             "--step": step,
             "--seeds": seeds or None,
             "--replicas": replicas or None,
+            "--folds": folds or None,
             "--array": array,
         },
         {
@@ -172,6 +178,9 @@ def parzen(
     )
     place = Place(resolve_device(device), data_dir, offline, array)
     files = ArrayFiles(samples, data, validation, train_data, dataset, scale) if samples else None
+    if folds:
+        _across_folds(find_run(runs[0] if runs else None, runs_dir), settings, place, split, step, json_output)
+        return
     if seeds or replicas or len(runs or ()) > 1:
         _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return
@@ -210,3 +219,18 @@ def _across_seeds(
         print_json(found.to_dict())
     else:
         print_seeds(found)
+
+
+def _across_folds(
+    run: Run, settings: ParzenSettings, place: Place, split: str, step: int | None, json_output: bool
+) -> None:
+    from gantool.cli.eval.folds import print_folds
+    from gantool.cli.stages import shown_progress
+    from gantool.evaluation.folds import evaluate_folds
+
+    with shown_progress() as progress:
+        found = evaluate_folds(run, settings, place, split=split, step=step, progress=progress)
+    if json_output:
+        print_json(found.to_dict())
+    else:
+        print_folds(found)

@@ -78,6 +78,7 @@ class Member:
         self._started = self._last_time - seconds_before
         self._last_step = state.step
         self._saved_step = state.step if run.latest_step() is not None else -1
+        self._best_step = run.best_step() if run.config.training.keep_best == "parzen" else None
         self._silent = False
 
     def see(self, iteration: Iteration, rates: Rates, count: int) -> None:
@@ -94,7 +95,7 @@ class Member:
             if step % self.intervals.samples == 0 or step == self.total:
                 sheet = self.draw_sheet(step)
                 self._tell(lambda observer: observer.on_samples(step, sheet))
-            if step % self.intervals.checkpoint == 0:
+            if step % self.intervals.checkpoint == 0 and self._saved_step != step:
                 self._save()
         except (GantoolError, OSError) as error:
             self._fail(error)
@@ -149,6 +150,9 @@ class Member:
         record = self.health.see(record) if self.health else record
         append_json_line(self.run.metrics, record.to_dict())
         self._tell(lambda observer: observer.on_record(record))
+        if training.keep_best == "parzen" and record.look and self.run.best_step() == step:
+            self._best_step = step
+            self._save()
         self._last_time, self._last_step = now, step
 
     def _save(self) -> None:
@@ -160,7 +164,7 @@ class Member:
         self._wrote(self.state.save(self.run.checkpoints))
 
     def _wrote(self, path: Path) -> None:
-        prune_checkpoints(self.run.checkpoints, self.run.config.training.keep_checkpoints)
+        prune_checkpoints(self.run.checkpoints, self.run.config.training.keep_checkpoints, self._best_step)
         step = self._saved_step = self.state.step
         self._tell(lambda observer: observer.on_checkpoint(step, path))
 
