@@ -212,11 +212,11 @@ def _resolve(
         _require_preset(name, dataset if preset is None else None)
         tree = presets.read_tree(presets.preset_text(name), f"the preset {name}")
         presets.merge(tree, over)
-    scale = {key: value for key, value in tree.get("data", {}).items() if key == "scale"}
+    kept = {key: value for key, value in tree.get("data", {}).items() if key in ("scale", "size", "broken")}
     if preset is not None and dataset is not None:
-        tree["data"] = {"name": dataset} | scale
+        tree["data"] = {"name": dataset} | {key: value for key, value in kept.items() if key == "scale"}
     if array is not None:
-        tree["data"] = {"name": "array", "path": str(array)} | scale
+        tree["data"] = {"name": "array", "path": str(array)} | kept
     presets.apply_settings(tree, settings)
     presets.make_paths_absolute(tree)
     for key, value in given.items():

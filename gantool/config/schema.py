@@ -37,16 +37,25 @@ class DataConfig:
     tanh; samples and scores are in [0, 1] all the same. norm:R replaces each image by itself minus its mean, scaled to
     Euclidean norm R. A number, for `array` alone, is what bytes are divided by (auto: 255).
     `fold`, from 0, is one of tfd's five.
+
+    With `size`, the images of a folder may be of any sizes: of each the middle square is scaled to so many pixels, and
+    those that are `broken` are left out by name (skip) or refused. A file's images must have this size.
     """
 
     name: str = "digits"
     path: str | None = None
     scale: float | str = "auto"
     fold: int = 0
+    size: int | None = None
+    broken: Literal["skip", "refuse"] = "skip"
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
         require(self.path is None or self.name == "array", "data.path", "unset unless data.name = array", self.path)
+        if self.size is not None:
+            require(self.name == "array", "data.size", "unset unless data.name = array", self.size)
+            require_count(self.size, "data.size")
+        require_choice(self.broken, ("skip", "refuse"), "data.broken")
         require_count(self.fold, "data.fold", least=0)
         require(self.fold == 0 or self.name == "tfd", "data.fold", "0 unless data.name = tfd", self.fold)
         require(self.fold < 5, "data.fold", "from 0 to 4", self.fold)

@@ -67,7 +67,15 @@ def _load_array(config: DataConfig, _root: Path) -> Dataset:
 
     if config.path is None:
         raise UsageError("data.path must be the path of an array file, or of a folder of images, but is unset.")
-    return load_array(expanded(config.path), None if isinstance(config.scale, str) else config.scale)
+    path = expanded(config.path)
+    if config.size is not None and path.is_dir():
+        from gantool.data.sets.folder import load_folder
+
+        return load_folder(path, config.size, skip_broken=config.broken == "skip")
+    dataset = load_array(path, None if isinstance(config.scale, str) else config.scale)
+    if config.size is not None and dataset.shape[1:] != (config.size, config.size):
+        raise UsageError(f"data.size = {config.size}, but an example of {path} has the shape {list(dataset.shape)}.")
+    return dataset
 
 
 def _load_cifar10(_config: DataConfig, root: Path) -> Dataset:

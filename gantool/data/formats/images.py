@@ -51,7 +51,7 @@ def read_image_folder(folder: Path) -> ImageFolder:
     Raises UsageError naming the file: neither PNG nor JPEG, damaged, cut short, too large, transparent, of 16 bits a
     channel or another colour space; of another size than the first; images beside subfolders; nothing to read.
     """
-    paths, labels, classes = _list_images(folder)
+    paths, labels, classes, _ = list_images(folder)
     first = _as_bytes(paths[0])
     shape = first.pixels.shape
     needed, memory = len(paths) * int(np.prod(shape)) * _BYTES_A_VALUE, _memory()
@@ -70,19 +70,32 @@ def read_image_folder(folder: Path) -> ImageFolder:
         if found != expected and not (image.grey_palette and found[1:] == expected[1:]):
             raise UsageError(
                 f"The images of a folder must be of one size and colour, but {paths[model]} is {_words(expected)} and "
-                f"{path} is {_words(found)}."
+                f"{path} is {_words(found)}; a run can crop and scale them, with --set data.size=N."
             )
         pixels[index] = image.pixels
     return ImageFolder(pixels, np.array(labels, dtype=np.int64) if labels else None, classes)
 
 
-def _list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
-    """The images, a label for each where there are subfolders, and the subfolders' names where they are no numbers."""
+class Listing(NamedTuple):
+    """The images, a label for each where there are subfolders, the subfolders' names where they are no numbers; and,
+    where such files are not refused, what else lies there."""
+
+    paths: list[Path]
+    labels: list[int]
+    classes: tuple[str, ...]
+    others: list[Path]
+
+
+def list_images(folder: Path, *, strict: bool = True) -> Listing:
+    """Every image of a folder, or of its subfolders. With `strict`, anything else in it is a UsageError."""
+    others: list[Path] = []
     entries = _visible(folder)
     subfolders = [entry for entry in entries if entry.is_dir()]
     if not subfolders:
-        return _require_images(folder, entries), [], ()
-    if len(subfolders) < len(entries):
+        return Listing(_require_images(folder, entries, None if strict else others), [], (), others)
+    if not strict:
+        others += [entry for entry in entries if not entry.is_dir()]
+    elif len(subfolders) < len(entries):
         other = next(entry for entry in entries if not entry.is_dir())
         raise UsageError(
             f"{folder} holds {other.name} beside subfolders such as {subfolders[0].name}: a folder holds either images "
@@ -94,10 +107,10 @@ def _list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
     for subfolder, label in sorted(
         zip(subfolders, numbers or range(len(subfolders)), strict=True), key=lambda pair: pair[1]
     ):
-        found = _require_images(subfolder, _visible(subfolder))
+        found = _require_images(subfolder, _visible(subfolder), None if strict else others)
         paths += found
         labels += [label] * len(found)
-    return paths, labels, () if numbers else tuple(subfolder.name for subfolder in subfolders)
+    return Listing(paths, labels, () if numbers else tuple(subfolder.name for subfolder in subfolders), others)
 
 
 def _numbers_of(names: list[str]) -> list[int] | None:
@@ -119,13 +132,33 @@ def _visible(folder: Path) -> list[Path]:
         raise UsageError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
 
 
-def _require_images(folder: Path, entries: list[Path]) -> list[Path]:
-    if not entries:
+def _require_images(folder: Path, entries: list[Path], others: list[Path] | None) -> list[Path]:
+    """The images among the entries; anything else goes to `others`, and is refused without such a list."""
+    images = [entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()]
+    rest = [entry for entry in entries if entry not in set(images)]
+    if rest and others is None:
+        raise UsageError(f"{rest[0]} is not a PNG or JPEG file, and a folder of images may hold nothing else.")
+    if not images:
         raise UsageError(f"The folder {folder} holds no PNG or JPEG image.")
-    for entry in entries:
-        if entry.suffix.lower() not in _SUFFIXES or not entry.is_file():
-            raise UsageError(f"{entry} is not a PNG or JPEG file, and a folder of images may hold nothing else.")
-    return entries
+    if others is not None:
+        others += rest
+    return images
+
+
+def decode_square(path: Path, size: int) -> Array:
+    """The middle square of an image, scaled to `size` pixels a side, as RGB [3, size²] bytes.
+
+    Raises UsageError as :func:`read_image_folder` does, but for the size.
+    """
+    pixels = _as_bytes(path).pixels
+    _, height, width = pixels.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = pixels[:, top : top + side, left : left + side]
+    image = Image.fromarray(square[0] if len(square) == 1 else square.transpose(1, 2, 0))
+    scaled = np.asarray(image.resize((size, size), Image.Resampling.BOX if side >= size else Image.Resampling.BICUBIC))
+    channels = scaled[np.newaxis] if scaled.ndim == 2 else scaled.transpose(2, 0, 1)
+    return np.broadcast_to(channels, (3, size, size)).reshape(3, -1)
 
 
 class _Image(NamedTuple):
