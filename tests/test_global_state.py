@@ -18,11 +18,10 @@ from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.evaluation import classifier
 from gantool.evaluation.diversity import DiversitySettings
-from gantool.evaluation.diversity_subjects import diversity_of_run
 from gantool.evaluation.feature_sources import FeatureSettings
-from gantool.evaluation.features import evaluate_run_features
+from gantool.evaluation.measures import measure
 from gantool.evaluation.parzen import ParzenSettings, evaluate
-from gantool.evaluation.subjects import Place, evaluate_run
+from gantool.evaluation.subject import Place, subject_of_run
 from gantool.evaluation.target import target_of_dataset
 from gantool.nn import Maxout
 from gantool.ops import maxout, parzen_log_density
@@ -80,10 +79,10 @@ def everything(folder: Path) -> dict[str, Any]:
     settings = ParzenSettings(num_samples=100, validation_rows=40, cache=folder / "kmeans")
     features = FeatureSettings(num_samples=100, cache=folder / "classifiers")
     diversity = DiversitySettings(num_samples=100, cache=folder / "kmeans", classifiers=folder / "classifiers")
-    found["parzen"] = flat(evaluate_run(run, settings, place).to_dict())
-    measured = evaluate_run_features(run, features, place)
+    found["parzen"] = flat(measure("parzen", subject_of_run(run, place, "test"), settings).to_dict())
+    measured = measure("features", subject_of_run(run, place, "test"), features)
     found["classifier"], found["features"] = measured.classifier, flat(measured.to_dict())
-    found["diversity"] = flat(diversity_of_run(run, diversity, place).to_dict())
+    found["diversity"] = flat(measure("diversity", subject_of_run(run, place, "test"), diversity).to_dict())
     rows = digits.train.stored.numpy() / 16
     window = ParzenWindow(bandwidth="grid").fit(rows[:100].astype(np.float32))
     found["window"] = window.score_samples(rows[100:110].astype(np.float32))

@@ -81,7 +81,7 @@ def table1(
     """
     from gantool.cli.stages import shown_progress
     from gantool.data import load_dataset
-    from gantool.evaluation.subjects import Place
+    from gantool.evaluation.subject import Place
     from gantool.reproduce.table1 import score_table
     from gantool.reproduce.training import Plan, train_seeds
 

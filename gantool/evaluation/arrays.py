@@ -6,6 +6,7 @@ Every refusal is one sentence that names the option, the file and the shape.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +141,12 @@ def require_alike(first: Rows, second: Rows) -> None:
             f"{first.origin} holds images of shape {list(first.shape)} and {second.origin} of {list(second.shape)}: "
             f"flattened, their pixels would not line up; give both in one layout."
         )
+
+
+def scaling_notes(files: Sequence[Rows]) -> list[str]:
+    """Says where bytes were divided, and by what, since the density depends on it."""
+    divided = [rows for rows in files if rows.scaling != "as given"]
+    return [f"Values are {divided[0].scaling} in {', '.join(rows.origin for rows in divided)}."] if divided else []
 
 
 def labels_by_name(samples: Rows, classes: tuple[str, ...], origin: str) -> tuple[torch.Tensor | None, list[str]]:

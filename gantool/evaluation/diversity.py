@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find
 from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
 from gantool.evaluation.references import centroid_cache
 from gantool.evaluation.roles import repeats_itself, shared_roles
+from gantool.evaluation.subject import Subject
 from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.warnings import overlap, scaling
 from gantool.numerics.rows import random_subset
@@ -160,6 +161,17 @@ def measure_diversity(
         notes=(*notes, *said, *counted.notes),
         seconds=time.monotonic() - started,
     )
+
+
+def diversity_of(subject: Subject, settings: DiversitySettings, progress: Progress = silent) -> DiversityResult:
+    """Looks at a subject's samples beside its real rows. Raises UsageError as :func:`measure_diversity` does."""
+    if subject.dataset is not None:
+        real = real_rows_of_dataset(subject.dataset, subject.split, settings, progress)
+    else:
+        files, data = subject.given()
+        real = real_rows_of_arrays(data, files.train, settings.seed)
+    real = replace(real, warnings=(*subject.warnings, *real.warnings))
+    return measure_diversity(subject.draw(settings.num_samples, settings.seed), real, settings, progress=progress)
 
 
 def real_rows_of_dataset(

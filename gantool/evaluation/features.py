@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.config import DataConfig
-from gantool.data import Dataset, load_dataset
+from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
-from gantool.evaluation.array_files import ArrayFiles, load_files
+from gantool.evaluation.array_files import ArrayFiles
 from gantool.evaluation.arrays import Rows, load_rows
 from gantool.evaluation.feature_distances import FeatureDistances, distance_from_statistics, feature_distances
 from gantool.evaluation.feature_sources import (
@@ -29,13 +28,10 @@ from gantool.evaluation.feature_sources import (
 )
 from gantool.evaluation.feature_statistics import Statistics, read_statistics
 from gantool.evaluation.roles import shared_roles
-from gantool.evaluation.subjects import Place
+from gantool.evaluation.subject import Place, Subject
 from gantool.isolation import own_modes
 from gantool.numerics.rows import random_subset
 from gantool.progress import Progress, silent
-from gantool.runs import Run
-from gantool.runs.data import load_data
-from gantool.sampling import generate
 
 # Below this many rows a feature the covariance that the Fréchet distance stands on is mostly noise.
 ROWS_PER_FEATURE = 5
@@ -79,61 +75,21 @@ class FeaturesResult:
         return {"measure": "features", **plain, **distances, "reference": reference and {**reference, "how": how}}
 
 
-@own_modes()
-def evaluate_run_features(
-    run: Run,
-    settings: FeatureSettings,
-    place: Place,
-    *,
-    split: str = "test",
-    step: int | None = None,
-    progress: Progress = silent,
-) -> FeaturesResult:
-    """Compares a run's samples at `step` (None: its newest checkpoint) with its own data.
+def features_of(subject: Subject, settings: FeatureSettings, progress: Progress = silent) -> FeaturesResult:
+    """Compares a subject's samples with its real rows.
 
-    Raises UsageError where the run has no such checkpoint, its data are missing or have no labels for a classifier.
+    Raises UsageError where there is nothing to take features from, and as :func:`compare` does.
     """
-    started = time.monotonic()
-    generator = run.load_generator(place.device, step)
-    dataset = load_data(run, root=place.data_root, offline=place.offline, array=place.array)
-    real = real_of_dataset(dataset, split, settings)
-    features = choose_features(real, dataset, settings, place.device, progress)
-    count = min(settings.num_samples, len(real.scored))
-    samples = generate(generator, run.config.noise, count, seed=settings.seed, device=place.device).cpu()
-    result = compare(samples, real, features, settings, device=place.device, progress=progress)
-    return replace(
-        result,
-        run=str(run.path),
-        step=run.latest_step() if step is None else step,
-        seconds=time.monotonic() - started,
-    )
-
-
-@own_modes()
-def evaluate_array_features(
-    files: ArrayFiles, settings: FeatureSettings, place: Place, *, split: str = "test", progress: Progress = silent
-) -> FeaturesResult:
-    """Compares the rows of a file with those of another, or with a registered data set.
-
-    Raises UsageError where both or neither are given, where the files do not match, or where there is nothing to take
-    features from.
-    """
-    started = time.monotonic()
-    if statistics := _statistics(files):
-        result = _beside_statistics(files, statistics, settings, place, progress)
-        return replace(result, seconds=time.monotonic() - started)
-    loaded = load_files(files, split)
-    dataset, labelled = None, None
-    if loaded.data is None:
-        assert files.dataset is not None  # one of the two is given
-        dataset = load_dataset(DataConfig(files.dataset), root=place.data_root, offline=place.offline)
-        real = real_of_dataset(dataset, split, settings)
+    dataset, labelled = subject.dataset, None
+    if dataset is not None:
+        real = real_of_dataset(dataset, subject.split, settings)
     else:
-        real, labelled = _real_of_files(loaded.data, loaded.train)
-    real = replace(real, warnings=(*loaded.warnings, *real.warnings))
-    features = choose_features(real, dataset, settings, place.device, progress, labelled)
-    result = compare(loaded.samples.values, real, features, settings, device=place.device, progress=progress)
-    return replace(result, seconds=time.monotonic() - started)
+        files, data = subject.given()
+        real, labelled = _real_of_files(data, files.train)
+    real = replace(real, warnings=(*subject.warnings, *real.warnings))
+    features = choose_features(real, dataset, settings, subject.place.device, progress, labelled)
+    samples = subject.draw(min(settings.num_samples, len(real.scored)), settings.seed)
+    return compare(samples, real, features, settings, device=subject.place.device, progress=progress)
 
 
 def _real_of_files(data: Rows, train: Rows | None) -> tuple[Real, Dataset | None]:
@@ -143,14 +99,17 @@ def _real_of_files(data: Rows, train: Rows | None) -> tuple[Real, Dataset | None
     return Real(data.name, "data", data.shape, data.values, reference, name, data.scaling, reference), labelled
 
 
-def _statistics(files: ArrayFiles) -> Statistics | None:
+def statistics_of(files: ArrayFiles) -> Statistics | None:
+    """The mean and covariance of features that --data holds in the place of rows; None where it holds rows."""
     return read_statistics(files.data) if files.data is not None and files.dataset is None else None
 
 
-def _beside_statistics(
-    files: ArrayFiles, statistics: Statistics, settings: FeatureSettings, place: Place, progress: Progress
+@own_modes()
+def beside_statistics(
+    files: ArrayFiles, statistics: Statistics, settings: FeatureSettings, place: Place, progress: Progress = silent
 ) -> FeaturesResult:
     """The Fréchet distance of a file's samples from features that are known by mean and covariance alone."""
+    started = time.monotonic()
     if settings.raw == settings.inception or files.train is not None:
         raise UsageError(
             f"--data {files.data} holds the mean and covariance of features: give --raw where the samples are features "
@@ -172,7 +131,8 @@ def _beside_statistics(
         f"precision, recall, density and coverage need the rows themselves."
     )
     warnings = (*samples.warnings, *checks.duplicates(rows), *_warnings(found, None, features))
-    return _result(features, found, settings, place.device, statistics.name, "data", samples.scaling, warnings, notes)
+    result = _result(features, found, settings, place.device, statistics.name, "data", samples.scaling, warnings, notes)
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def compare(

@@ -8,8 +8,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from gantool.errors import UsageError
+from gantool.evaluation.measures import measure
 from gantool.evaluation.parzen import ParzenSettings
-from gantool.evaluation.subjects import Place, evaluate_run
+from gantool.evaluation.subject import Place, subject_of_run
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 
@@ -54,7 +55,7 @@ def evaluate_folds(
     for fold in range(FOLDS):
         data = replace(run.config.data, fold=fold)
         of_fold = replace(run, config=replace(run.config, data=data))
-        result = evaluate_run(of_fold, settings, place, split=split, step=step, progress=progress)
+        result = measure("parzen", subject_of_run(of_fold, place, split, step), settings, progress)
         records.append({"fold": fold, **result.to_dict()})
     values = [record["log_likelihood"] for record in records]
     return FoldScores(tuple(records), mean(values), stdev(values) / math.sqrt(FOLDS))

@@ -18,6 +18,7 @@ import torch
 
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
+from gantool.evaluation.arrays import labels_by_name, scaling_notes
 from gantool.evaluation.classes import class_scores, conditional_score
 from gantool.evaluation.gap import train_gap
 from gantool.evaluation.growth import grouped_log_densities, sample_curve
@@ -26,7 +27,8 @@ from gantool.evaluation.references import centroid_cache, describe_kmeans, kmean
 from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.sigma import mean_and_slope, refine_sigma
-from gantool.evaluation.target import Target
+from gantool.evaluation.subject import Subject
+from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.isolation import own_modes, recordable
 from gantool.numerics.density import PAPER_GRID, Choice, choose_sigma, mean_and_error, score
@@ -112,6 +114,25 @@ def evaluate(
         notes=tuple(notes),
         seconds=time.monotonic() - started,
     )
+
+
+def parzen_of(subject: Subject, settings: ParzenSettings, progress: Progress = silent) -> ParzenResult:
+    """Scores a subject's samples by its real rows. Raises UsageError as :func:`evaluate` does."""
+    files, dataset = subject.files, subject.dataset
+    if dataset is not None:
+        target = target_of_dataset(dataset, subject.split, settings.validation_rows, settings.references)
+    else:
+        given, data = subject.given()
+        rows = settings.validation_rows
+        target = target_of_arrays(data, given.validation, given.train, rows, settings.references)
+    labels, said = files.samples.labels if files else None, list[str]()
+    if files and target.labels is not None:
+        origin = files.data.origin if files.data else target.dataset
+        labels, said = labels_by_name(files.samples, target.classes, origin)
+    notes = (*(scaling_notes(files.rows) if files else ()), *target.notes, *said)
+    target = replace(target, notes=notes, warnings=(*subject.warnings, *target.warnings))
+    samples = subject.draw(settings.num_samples, settings.seed)
+    return evaluate(samples, target, settings, sample_labels=labels, device=subject.place.device, progress=progress)
 
 
 class _Bench:

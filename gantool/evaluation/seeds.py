@@ -12,7 +12,12 @@ from typing import Any
 from gantool.config.compare import config_differences
 from gantool.errors import UsageError
 from gantool.evaluation.compare import require_comparable
+from gantool.evaluation.measures import measure
+from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.recording import record
+from gantool.evaluation.subject import Place, subject_of_run
 from gantool.evaluation.uncertainty import interval_of_mean
+from gantool.progress import Progress, silent
 from gantool.runs import Run, list_runs
 from gantool.runs.checkpoint import checkpoint_steps
 
@@ -113,3 +118,26 @@ def same_but_for_the_seed(run: Run, runs_dir: Path, step: int | None = None) -> 
         else:
             chosen[seed] = other
     return [chosen[seed] for seed in sorted(chosen)], notes
+
+
+def evaluate_runs(
+    runs: Sequence[Run],
+    settings: ParzenSettings,
+    place: Place,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    notes: Sequence[str] = (),
+    progress: Progress = silent,
+) -> SeedScores:
+    """Scores runs of one configuration that differ in the seed alone; each score is recorded in its own run.
+
+    Raises UsageError, before anything is scored, where the runs differ in anything else.
+    """
+    require_one_configuration(runs, step)
+    records, said = [], [*notes]
+    for run in runs:
+        subject = subject_of_run(run, place, split, step)
+        records.append(measure("parzen", subject, settings, progress).to_dict())
+        said += record(run, records[-1])
+    return summarise(records, [run.config.training.seed for run in runs], said)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gantool.data.dataset import Dataset
 from gantool.evaluation.parzen import ParzenSettings, evaluate
-from gantool.evaluation.subjects import Place
+from gantool.evaluation.subject import Place
 from gantool.evaluation.target import Target, target_of_dataset
 from gantool.progress import Progress, silent
 from gantool.runs import Run

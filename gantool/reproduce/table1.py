@@ -8,8 +8,8 @@ from typing import Any
 
 from gantool.data.dataset import Dataset
 from gantool.evaluation.parzen import ParzenSettings
-from gantool.evaluation.seeds import SeedScores
-from gantool.evaluation.subjects import Place, evaluate_runs
+from gantool.evaluation.seeds import SeedScores, evaluate_runs
+from gantool.evaluation.subject import Place
 from gantool.evaluation.warnings import PROTOCOL_SAMPLES
 from gantool.files import write_json
 from gantool.progress import Progress, silent

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from gantool.evaluation.array_files import ArrayFiles
+from gantool.evaluation.measures import measure
 from gantool.evaluation.parzen import ParzenSettings
-from gantool.evaluation.subjects import Place, evaluate_arrays
+from gantool.evaluation.subject import Place, subject_of_files
 
 PLACE = Place(torch.device("cpu"))
 
@@ -39,7 +40,7 @@ def test_an_offset_that_float32_cannot_hold(offset: float, tmp_path: Path) -> No
     rng = np.random.default_rng(0)
     samples, data, train = (rng.normal(size=(count, 8)) + offset for count in (200, 150, 120))
     files = ArrayFiles(**saved(tmp_path, samples=samples, data=data, train=train))
-    found = evaluate_arrays(files, settings(tmp_path, 0.5), PLACE)
+    found = measure("parzen", subject_of_files(files, PLACE), settings(tmp_path, 0.5))
     assert found.log_likelihood == pytest.approx(mean_log_density(data, samples, 0.5), abs=1e-6)
     assert any(note.startswith("Scored in float64: float32 would change squared distances") for note in found.notes)
     reference = found.references.training_images
@@ -54,7 +55,11 @@ def test_an_offset_that_float32_cannot_hold(offset: float, tmp_path: Path) -> No
 def test_pixels_that_came_as_float64_are_scored_as_float32(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     samples, data = (rng.integers(0, 256, (count, 784)) / 255 for count in (80, 60))
-    found = evaluate_arrays(ArrayFiles(**saved(tmp_path, samples=samples, data=data)), settings(tmp_path, 0.2), PLACE)
+    found = measure(
+        "parzen",
+        subject_of_files(ArrayFiles(**saved(tmp_path, samples=samples, data=data)), PLACE),
+        settings(tmp_path, 0.2),
+    )
     assert not [note for note in found.notes if "float64" in note]
     assert "float64" not in found.impl
     assert found.log_likelihood == pytest.approx(mean_log_density(data, samples, 0.2), abs=2e-3)
@@ -64,5 +69,9 @@ def test_one_row_that_float32_moves_is_enough(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     samples, data = rng.random((3_000, 4)).astype(np.float32).astype(np.float64), rng.random((50, 4))
     samples[1_234] = data[7] = 1e6 + 0.015
-    found = evaluate_arrays(ArrayFiles(**saved(tmp_path, samples=samples, data=data)), settings(tmp_path, 0.01), PLACE)
+    found = measure(
+        "parzen",
+        subject_of_files(ArrayFiles(**saved(tmp_path, samples=samples, data=data)), PLACE),
+        settings(tmp_path, 0.01),
+    )
     assert found.log_likelihood == pytest.approx(mean_log_density(data, samples, 0.01), abs=1e-6)

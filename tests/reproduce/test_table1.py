@@ -19,8 +19,9 @@ from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
+from gantool.evaluation.measures import measure
 from gantool.evaluation.parzen import ParzenSettings
-from gantool.evaluation.subjects import Place, evaluate_run
+from gantool.evaluation.subject import Place, subject_of_run
 from gantool.locks import Lock, acquire
 from gantool.reproduce.paper import TABLE_1
 from gantool.reproduce.table1 import score_table
@@ -176,7 +177,9 @@ def test_the_table_holds_every_score_and_names_every_uncertainty(
     plan, trained = straight
     payload = score_table(plan, digits, trained.runs, PLACE).to_dict()
     assert json.loads((plan.folder / "table1.json").read_text()) == json.loads(json.dumps(payload))
-    single = [evaluate_run(run, ParzenSettings(references=False), PLACE) for run in trained.runs]
+    single = [
+        measure("parzen", subject_of_run(run, PLACE, "test"), ParzenSettings(references=False)) for run in trained.runs
+    ]
     scores = [result.log_likelihood for result in single]
     mean, *seeds, images, centroids = payload["rows"]
     assert mean["log_likelihood"] == pytest.approx(np.mean(scores))
@@ -209,7 +212,7 @@ def test_the_curve_is_that_of_the_checkpoints_on_validation_rows(
     assert payload["curve"][-1]["epochs"] == pytest.approx(100 / (len(digits.train) // 100))
     point = payload["curve"][len(kept) - 1]
     settings = ParzenSettings(references=False)
-    found = evaluate_run(trained.runs[0], settings, PLACE, split="validation", step=point["step"])
+    found = measure("parzen", subject_of_run(trained.runs[0], PLACE, "validation", point["step"]), settings)
     assert found.refined is not None
     assert (point["log_likelihood"], point["sigma"]) == (found.log_likelihood, found.sigma)
     assert (point["refined_log_likelihood"], point["test_size"]) == (found.refined.log_likelihood, found.test_size)

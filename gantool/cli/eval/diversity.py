@@ -16,11 +16,12 @@ from gantool.cli.eval.sources import (
     SamplesFile,
     Scale,
     Seed,
+    Source,
     SplitName,
     Step,
     TrainFile,
     check_source,
-    keep,
+    measured,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -29,7 +30,6 @@ from gantool.cli.shell import (
     JsonFlag,
     Offline,
     guarded,
-    print_json,
     resolve_device,
 )
 from gantool.cli.terminal import note, say, show, warn
@@ -87,29 +87,15 @@ def diversity(
         {"RUN": run, "--step": step, "--array": array},
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
-    from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.diversity import DiversitySettings
-    from gantool.evaluation.diversity_subjects import diversity_of_arrays, diversity_of_run
-    from gantool.evaluation.subjects import Place
-    from gantool.runs import find_run
+    from gantool.evaluation.subject import Place
 
     settings = DiversitySettings(num_samples, seed, classes)
+    files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
     place = Place(resolve_device(device), data_dir, offline, array)
-    found = None if samples else find_run(run, runs_dir)
-    with shown_progress() as progress:
-        if found is not None:
-            result = diversity_of_run(found, settings, place, split=split, step=step, progress=progress)
-        else:
-            assert samples is not None  # without it there is a run
-            files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale)
-            result = diversity_of_arrays(files, settings, place, split=split, progress=progress)
-    if json_output:
-        print_json(result.to_dict())
-    else:
-        print_diversity(result)
-    if found is not None:
-        keep(found, result.to_dict())
+    source = Source(runs_dir, run, step, split, files, place)
+    measured("diversity", source, settings, print_diversity, as_json=json_output)
 
 
 def print_diversity(result: DiversityResult) -> None:

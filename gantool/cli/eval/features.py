@@ -16,11 +16,13 @@ from gantool.cli.eval.sources import (
     SamplesFile,
     Scale,
     Seed,
+    Source,
     SplitName,
     Step,
     TrainFile,
     check_source,
-    keep,
+    measured,
+    shown,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -29,7 +31,6 @@ from gantool.cli.shell import (
     JsonFlag,
     Offline,
     guarded,
-    print_json,
     resolve_device,
 )
 from gantool.cli.terminal import note, say, show, warn
@@ -108,26 +109,19 @@ def features(
     from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.feature_sources import FeatureSettings
-    from gantool.evaluation.features import evaluate_array_features, evaluate_run_features
-    from gantool.evaluation.subjects import Place
-    from gantool.runs import find_run
+    from gantool.evaluation.features import beside_statistics, statistics_of
+    from gantool.evaluation.subject import Place
 
     settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
     place = Place(resolve_device(device), data_dir, offline, array)
     files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
-    found = None if files else find_run(run, runs_dir)
-    with shown_progress() as progress:
-        if found is None:
-            assert files is not None  # there is a run, or there are files
-            result = evaluate_array_features(files, settings, place, split=split, progress=progress)
-        else:
-            result = evaluate_run_features(found, settings, place, split=split, step=step, progress=progress)
-    if json_output:
-        print_json(result.to_dict())
-    else:
-        _print(result)
-    if found is not None:
-        keep(found, result.to_dict())
+    if files and (statistics := statistics_of(files)):
+        with shown_progress() as progress:
+            result = beside_statistics(files, statistics, settings, place, progress)
+        shown(result, _print, as_json=json_output)
+        return
+    source = Source(runs_dir, run, step, split, files, place)
+    measured("features", source, settings, _print, as_json=json_output)
 
 
 def _print(result: FeaturesResult) -> None:

@@ -18,12 +18,14 @@ from gantool.cli.eval.sources import (
     SamplesFile,
     Scale,
     Seed,
+    Source,
     SplitName,
     Step,
     TrainFile,
     ValidationFile,
     check_source,
-    keep,
+    measured,
+    shown,
 )
 from gantool.cli.shell import (
     DataDir,
@@ -32,14 +34,13 @@ from gantool.cli.shell import (
     JsonFlag,
     Offline,
     guarded,
-    print_json,
     resolve_device,
 )
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
     from gantool.evaluation.parzen import ParzenSettings
-    from gantool.evaluation.subjects import Place
+    from gantool.evaluation.subject import Place
     from gantool.runs import Run
 
 _SIGMA = "Sigma"
@@ -159,10 +160,9 @@ def parzen(
         },
     )
     from gantool.cli.scores import print_result
-    from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.parzen import ParzenSettings
-    from gantool.evaluation.subjects import Place, evaluate_arrays, evaluate_run
+    from gantool.evaluation.subject import Place
     from gantool.numerics.density import PAPER_GRID, geometric_grid
     from gantool.runs import find_run
 
@@ -184,19 +184,8 @@ def parzen(
     if seeds or replicas or len(runs or ()) > 1:
         _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
         return
-    found = None if files else find_run(runs[0] if runs else None, runs_dir)
-    with shown_progress() as progress:
-        if found is None:
-            assert files is not None  # there is a run, or there are files
-            result = evaluate_arrays(files, settings, place, split=split, progress=progress)
-        else:
-            result = evaluate_run(found, settings, place, split=split, step=step, progress=progress)
-    if json_output:
-        print_json(result.to_dict())
-    else:
-        print_result(result)
-    if found is not None:
-        keep(found, result.to_dict())
+    source = Source(runs_dir, runs[0] if runs else None, step, split, files, place)
+    measured("parzen", source, settings, print_result, as_json=json_output)
 
 
 def _across_seeds(
@@ -215,10 +204,7 @@ def _across_seeds(
 
     with shown_progress() as progress:
         found = score_seeds(names, across, replicas, runs_dir, step, split, settings, place, progress)
-    if json_output:
-        print_json(found.to_dict())
-    else:
-        print_seeds(found)
+    shown(found, print_seeds, as_json=json_output)
 
 
 def _across_folds(
@@ -230,7 +216,4 @@ def _across_folds(
 
     with shown_progress() as progress:
         found = evaluate_folds(run, settings, place, split=split, step=step, progress=progress)
-    if json_output:
-        print_json(found.to_dict())
-    else:
-        print_folds(found)
+    shown(found, print_folds, as_json=json_output)

@@ -14,7 +14,7 @@ from gantool.errors import UsageError
 if TYPE_CHECKING:
     from gantool.evaluation.parzen import ParzenSettings
     from gantool.evaluation.seeds import SeedScores
-    from gantool.evaluation.subjects import Place
+    from gantool.evaluation.subject import Place
     from gantool.progress import Progress
 
 RunNames = Annotated[
@@ -56,8 +56,7 @@ def score_seeds(
 ) -> SeedScores:
     """Scores the runs called `names` (none: the newest); with `across` those of its folder with other seeds, with
     `replicas` those that were trained together with it, too."""
-    from gantool.evaluation.seeds import same_but_for_the_seed
-    from gantool.evaluation.subjects import evaluate_runs
+    from gantool.evaluation.seeds import evaluate_runs, same_but_for_the_seed
     from gantool.runs import find_run
     from gantool.runs.replicas import find_replicas
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantool.cli.shell import print_json
 from gantool.cli.terminal import tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
+    from gantool.evaluation.array_files import ArrayFiles
+    from gantool.evaluation.subject import Place
     from gantool.runs import Run
 
 RUN_PANEL, ARRAYS_PANEL = "Score a run", "Score arrays"
@@ -75,7 +80,47 @@ ArrayPlace = Annotated[
 ]
 
 
-def keep(run: Run, result: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Source:
+    """What is measured, as it was typed: a run, or the user's files."""
+
+    runs_dir: Path
+    run: str | None
+    step: int | None
+    split: str
+    files: ArrayFiles | None
+    place: Place
+
+
+def measured(name: str, source: Source, settings: Any, show: Callable[[Any], None], *, as_json: bool) -> None:
+    """Measures, prints, and records a run's result in the run."""
+    from gantool.cli.stages import shown_progress
+    from gantool.evaluation.measures import measure
+    from gantool.evaluation.subject import subject_of_files, subject_of_run
+    from gantool.runs import find_run
+
+    found = None if source.files else find_run(source.run, source.runs_dir)
+    with shown_progress() as progress:
+        if found is not None:
+            subject = subject_of_run(found, source.place, source.split, source.step)
+        else:
+            assert source.files is not None  # there is a run, or there are files
+            subject = subject_of_files(source.files, source.place, source.split)
+        result = measure(name, subject, settings, progress)
+    shown(result, show, as_json=as_json)
+    if found is not None:
+        _keep(found, result.to_dict())
+
+
+def shown(result: Any, show: Callable[[Any], None], *, as_json: bool) -> None:
+    """Prints a result, as one JSON object or as `show` does."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        show(result)
+
+
+def _keep(run: Run, result: dict[str, Any]) -> None:
     """Records a result that was printed, and says where, or why it could not."""
     from gantool.evaluation.recording import record
 

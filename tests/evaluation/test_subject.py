@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from gantool.errors import UsageError
+from gantool.evaluation.array_files import ArrayFiles
+from gantool.evaluation.measures import measure
 from gantool.evaluation.parzen import ParzenSettings
-from gantool.evaluation.subjects import ArrayFiles, Place, evaluate_arrays
+from gantool.evaluation.subject import Place, subject_of_files
 
 SETTINGS = ParzenSettings(sigma=0.3, references=False)
 PLACE = Place(torch.device("cpu"), offline=True)
@@ -34,7 +36,7 @@ def test_labels_of_both_files_reach_the_class_scores(tmp_path: Path) -> None:
     np.savez(tmp_path / "s.npz", samples=samples, labels=of_samples)
     np.savez(tmp_path / "t.npz", test=data, labels=of_data)
     files = ArrayFiles(tmp_path / "s.npz", tmp_path / "t.npz")
-    found = evaluate_arrays(files, SETTINGS, PLACE).to_dict()
+    found = measure("parzen", subject_of_files(files, PLACE), SETTINGS).to_dict()
     for label, entry in enumerate(found["per_class"]):
         mean = log_density(data[of_data == label], samples, 0.3).mean()
         assert (entry["label"], entry["test_size"]) == (label, 15)
@@ -55,7 +57,7 @@ def pictures(folder: Path, classes: tuple[str, ...]) -> Path:
 
 def test_image_folders_are_scored_by_class(tmp_path: Path) -> None:
     files = ArrayFiles(pictures(tmp_path / "s", ("a", "b")), pictures(tmp_path / "t", ("a", "b")))
-    found = evaluate_arrays(files, SETTINGS, PLACE).to_dict()
+    found = measure("parzen", subject_of_files(files, PLACE), SETTINGS).to_dict()
     assert (found["dimension"], found["num_samples"], found["pixel_scaling"]) == (9, 8, "bytes / 255")
     assert [entry["label"] for entry in found["class_conditional"]["per_class"]] == [0, 1]
     assert f"The classes of --data {tmp_path / 't'}: 0 is a, 1 is b." in found["notes"]
@@ -66,12 +68,16 @@ def test_files_of_another_dimension_are_refused(tmp_path: Path) -> None:
         np.save(tmp_path / f"{name}.npy", RNG.random((5, width)))
     files = ArrayFiles(tmp_path / "s.npy", tmp_path / "t.npy", train=tmp_path / "train.npy")
     with pytest.raises(UsageError, match=r"--train-data .*train\.npy has rows of 4 values"):
-        evaluate_arrays(files, SETTINGS, PLACE)
+        measure("parzen", subject_of_files(files, PLACE), SETTINGS)
 
 
 def test_classes_by_name_beside_labels_by_number_have_no_score_of_their_own(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", test=RNG.random((8, 3, 3)), labels=np.arange(8) % 2)
-    found = evaluate_arrays(ArrayFiles(pictures(tmp_path / "s", ("a", "b")), tmp_path / "t.npz"), SETTINGS, PLACE)
+    found = measure(
+        "parzen",
+        subject_of_files(ArrayFiles(pictures(tmp_path / "s", ("a", "b")), tmp_path / "t.npz"), PLACE),
+        SETTINGS,
+    )
     assert found.class_conditional is None
     assert [entry.label for entry in found.per_class] == [0, 1]
     assert any("they were not matched, and there is no score by own class" in note for note in found.notes)
@@ -80,4 +86,4 @@ def test_classes_by_name_beside_labels_by_number_have_no_score_of_their_own(tmp_
 def test_folders_of_other_classes_are_refused(tmp_path: Path) -> None:
     files = ArrayFiles(pictures(tmp_path / "s", ("a", "b")), pictures(tmp_path / "t", ("a", "c")))
     with pytest.raises(UsageError, match=r"has the classes a, b and --data .* has a, c"):
-        evaluate_arrays(files, SETTINGS, PLACE)
+        measure("parzen", subject_of_files(files, PLACE), SETTINGS)
