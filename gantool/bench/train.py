@@ -29,6 +29,10 @@ IMPLS = ("native", "uncaptured", "autograd", "eager", "autocast", "compile", "on
 REPLICATED, REPLICAS = "mnist", 32
 
 
+# Of an iteration; a preset that takes more is timed where --preset names it.
+MOST_OPERATIONS = 2e10
+
+
 def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str | None = None) -> list[Case]:
     """Each preset whose data are here, in float32 and bfloat16, and replicas; with `quick` the smallest preset alone,
     with `preset` that one.
@@ -42,6 +46,8 @@ def cases(quick: bool, device: torch.device, data_dir: Path | None, preset: str 
         config = build_config(read_tree(preset_text(name), name))
         distinct.setdefault(_iteration(config), config)
     found = [_case(c, precision, data_dir, iterations) for c in distinct.values() for precision in DTYPES]
+    if preset is None:
+        found = [case for case in found if case.flops <= MOST_OPERATIONS * iterations]
     if not quick and preset in (None, REPLICATED):
         config = build_config(read_tree(preset_text(REPLICATED), REPLICATED))
         found += [_case(config, precision, data_dir, iterations, REPLICAS) for precision in DTYPES]
@@ -58,8 +64,8 @@ def _iteration(config: RunConfig) -> str:
 
 def _missing(config: RunConfig, data_dir: Path | None) -> bool:
     """Whether the data root lacks the preset's data: a benchmark downloads nothing."""
-    remote = find_entry(config.data.name).remote
-    return remote is not None and bool(remote.missing(data_root(data_dir)))
+    entry, root = find_entry(config.data.name), data_root(data_dir)
+    return bool(entry.remedy(root)) or (entry.remote is not None and bool(entry.remote.missing(root)))
 
 
 def _case(config: RunConfig, precision: str, data_dir: Path | None, iterations: int, replicas: int = 1) -> Case:
@@ -83,7 +89,7 @@ def _case(config: RunConfig, precision: str, data_dir: Path | None, iterations: 
         ", ".join([name, *(text.format(count) for text, count in parts.items() if count > 1)]),
         config.data.name,
         DTYPES[precision],
-        played * _operations(config, dataset.shape if dataset else (1,)),
+        played * (_operations(config, dataset.shape) if dataset else 1.0),
         build,
         played,
         played * training.k * training.batch_size,

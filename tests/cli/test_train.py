@@ -58,7 +58,9 @@ def test_several_discriminator_steps_bring_the_alternating_order(tmp_path: Path)
     assert json_of(gantool(*preset))["config"]["training"]["order"] == "simultaneous"
     config = json_of(gantool(*preset, "--k", "2"))["config"]
     assert (config["training"]["order"], config["training"]["k"]) == ("alternating", 2)
-    assert gantool(*preset, "--k", "2", "--order", "simultaneous").returncode == 2
+    config = json_of(gantool(*preset, "--k", "2", "--order", "simultaneous"))["config"]
+    assert (config["training"]["order"], config["training"]["k"]) == ("simultaneous", 2), "the released code's"
+    assert gantool(*preset, "--k", "2", "--order", "generator-first").returncode == 2
 
 
 def test_the_users_own_array(tmp_path: Path) -> None:
