@@ -80,7 +80,7 @@ def test_it_is_sampled_scored_and_reported(digits: Dataset, tmp_path: Path) -> N
         f"eval parzen {run.path} --num-samples 100 --no-references",
         f"eval features {run.path} --num-samples 100",
         f"eval diversity {run.path} --num-samples 100",
-        f"report {run.path}",
+        f"report {run.path} --out {tmp_path / 'page.html'}",
     ):
         result = CliRunner().invoke(app, command.split())
         assert result.exit_code == 0, f"{command}: {result.stderr}"
