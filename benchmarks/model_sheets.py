@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-ROWS = 3
+ROWS = 2
 LOOK = ("step", "collapse_score", "distinct_samples", "validation_log_likelihood", "validation_sigma")
 
 

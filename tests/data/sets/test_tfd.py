@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from typer.testing import CliRunner, Result
 import gantool
 from gantool.cli.app import app
 from gantool.config import DataConfig
+from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.errors import UsageError
+from gantool.training.engines.choose import build_step
+from gantool.training.schedules import rates_at
+from gantool.training.state import build_state
 
 ROWS = 400
 
@@ -147,3 +152,30 @@ def test_folds_are_for_tfd(tmp_path: Path) -> None:
     result = call(tmp_path, "eval", "parzen", "--runs-dir", runs, "--folds")
     assert result.exit_code == 2
     assert "--folds is for a run on tfd" in result.stderr
+
+
+def test_the_full_size_pair_begins_as_the_protocol_says(root: Path) -> None:
+    """Parameter counts, sparse columns of 100 N(0, 1) weights, biases, and the bound that bites at the first update."""
+    config = build_config(read_tree(preset_text("tfd-stage1"), "tfd-stage1"))
+    dataset = load_dataset(config.data, root=root)
+    config = replace(config, training=replace(config.training, batch_size=20))
+    state = build_state(config, dataset, torch.device("cpu"))
+    generator, discriminator = state.game.generator.network, state.game.discriminator.network
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
+    assert sizes == [
+        100 * 8000 + 8000 + 8000 * 8000 + 8000 + 8000 * 2304 + 2304,
+        (2304 + 1) * 1200 * 5 + (1200 + 1) * 1200 * 5 + 1200 + 1,
+    ]
+    first, second, output = (layer.affine for layer in generator.layers)
+    assert float(first.weight.detach().abs().max()) <= 0.05
+    assert set(second.bias.tolist()) == {-2.0}
+    weights = output.weight.detach()
+    assert set((weights != 0).sum(dim=1).tolist()) == {100}
+    assert float(weights[weights != 0].std()) == pytest.approx(1.0, rel=0.01)
+    # The norm of 100 N(0, 1) weights: √2·Γ(50.5)/Γ(50) = 9.975.
+    assert float(weights.norm(dim=1).mean()) == pytest.approx(9.975, rel=0.01)
+    means = dataset.train.stored.double().mean(0) / 255
+    logits = torch.logit(means.clamp(1e-7, 1 - 1e-7))
+    torch.testing.assert_close(output.bias.detach().double(), logits, atol=1e-5, rtol=1e-5)
+    build_step([state], config.training).play(0, [rates_at(config.optimizer, 0, 1)])
+    assert float(output.weight.detach().norm(dim=1).max()) <= 1.9365 * (1 + 1e-5)
