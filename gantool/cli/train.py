@@ -81,7 +81,10 @@ def train(
     name: Annotated[str | None, _configuration("--name", "The run's name.", "the preset's")] = None,
     k: Annotated[int | None, _algorithm("Discriminator steps an iteration; above 1 the order is alternating.")] = None,
     order: Annotated[str | None, _algorithm("alternating (the paper), simultaneous or generator-first.")] = None,
-    objective: Annotated[str | None, _algorithm("non-saturating, minimax or blend.")] = None,
+    objective: Annotated[
+        str | None,
+        _algorithm("non-saturating, minimax, wasserstein, hinge, kl … (an unknown one lists all)."),
+    ] = None,
     epochs: Annotated[int | None, _algorithm("Passes over the training data, in total.")] = None,
     steps: Annotated[int | None, _algorithm("Iterations in total, instead of epochs.")] = None,
     batch_size: Annotated[int | None, _algorithm("Examples a batch.")] = None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gantool.config import NoiseConfig, ReleasedOptions
+from gantool.config import NoiseConfig, PenaltyConfig, ReleasedOptions
 from gantool.data.batches import Batch
 from gantool.models import draw_noise
 from gantool.objectives import Objective
@@ -61,6 +61,7 @@ class Game:
     batch_size: int
     k: int
     options: ReleasedOptions = field(default_factory=ReleasedOptions)
+    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
 
     def draw_noise(self, count: int) -> Tensor:
         """[count, Z] in the type of the generator's weights."""

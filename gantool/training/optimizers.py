@@ -94,6 +94,25 @@ class WeightDecay:
         self.inner.load_state(state)
 
 
+class Clipped:
+    """An optimizer whose updates are followed by a bound on every parameter, as in the clipped Wasserstein GAN."""
+
+    def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor], limit: float) -> None:
+        self.inner, self.parameters, self.limit = inner, list(parameters), limit
+
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        self.inner.step(gradients, rate)
+        with torch.no_grad():
+            for parameter in self.parameters:
+                parameter.clamp_(-self.limit, self.limit)
+
+    def state(self) -> Tensors:
+        return self.inner.state()
+
+    def load_state(self, state: Tensors) -> None:
+        self.inner.load_state(state)
+
+
 class ColumnNormBound:
     """An optimizer whose updates are followed by a bound on the norm of each unit's incoming weights.
 

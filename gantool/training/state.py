@@ -18,7 +18,7 @@ from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
 from gantool.training.average import WeightAverage
 from gantool.training.game import Game, Player
-from gantool.training.optimizers import build_optimizer
+from gantool.training.optimizers import Clipped, build_optimizer
 
 GROUPS = ("generator", "discriminator", "optimizer", "rng")
 
@@ -132,9 +132,10 @@ def build_state(
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights, dataset.shape)
     generator.symmetric = dataset.symmetric
     discriminator = build_discriminator(config.discriminator, dataset.shape, weights)
+    clip = config.objective.penalty.limit if config.objective.penalty.kind == "clip" else None
     game = Game(
         generator=_player(generator, config.optimizer.of("generator"), device, dtype),
-        discriminator=_player(discriminator, config.optimizer.of("discriminator"), device, dtype),
+        discriminator=_player(discriminator, config.optimizer.of("discriminator"), device, dtype, clip),
         objective=build_objective(config.objective),
         noise=config.noise,
         draw_batch=batches.draw,
@@ -142,6 +143,7 @@ def build_state(
         batch_size=training.batch_size,
         k=training.k,
         options=training,
+        penalty=config.objective.penalty,
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
     return TrainingState(game, batches, average=average)
@@ -155,9 +157,16 @@ def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.d
     return states
 
 
-def _player(network: torch.nn.Module, optimizer: PlayerOptimizer, device: torch.device, dtype: torch.dtype) -> Player:
+def _player(
+    network: torch.nn.Module,
+    config: PlayerOptimizer,
+    device: torch.device,
+    dtype: torch.dtype,
+    clip: float | None = None,
+) -> Player:
     network.to(device=device, dtype=dtype).train()
-    return Player(network, build_optimizer(network, optimizer))
+    optimizer = build_optimizer(network, config)
+    return Player(network, Clipped(optimizer, list(network.parameters()), clip) if clip else optimizer)
 
 
 # What a layer of each kind can put out.

@@ -14,6 +14,7 @@ from gantool.nn import ScaledDropout
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
 from gantool.training.game import Game, Iteration
 from gantool.training.orders import ORDERS
+from gantool.training.penalties import penalty
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -45,13 +46,15 @@ class AutogradEngine:
         with self._precision():
             real_logits, fake_logits = self._judge_both(real.rows, fake.rows)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
+            loss = loss + penalty(self.game.penalty, self._judge, real.rows, fake.rows, self.game.rng)
             self.of_discriminator = self._unless_it_rests(1, loss, self.game.discriminator.gradients(loss))
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
     def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
         with self._precision(), self.game.discriminator.frozen():
             fake = self._generate(z)
-            loss, gradients = self._through_discriminator(fake, self._judge_for_generator(fake))
+            real = self._judge(batch.rows) if self.game.objective.needs_real else None
+            loss, gradients = self._through_discriminator(fake, self._judge_for_generator(fake), real)
             self.of_generator = self._unless_it_rests(0, loss, gradients)
         return loss.detach()
 
@@ -60,11 +63,13 @@ class AutogradEngine:
             fake = self._generate(self.draw_noise(real.size))
             real_logits, fake_logits = self._judge(real.rows), self._judge(fake)
             discriminator_loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
+            smooth = penalty(self.game.penalty, self._judge, real.rows, fake.detach(), self.game.rng)
+            discriminator_loss = discriminator_loss + smooth
             of_discriminator = self.game.discriminator.gradients(discriminator_loss, keep_graph=True)
             # One mask for both losses, unless the generator's has none.
             again = not self.game.options.dropout_for_generator
             judged = self._judge_for_generator(fake) if again else fake_logits
-            generator_loss, of_generator = self._through_discriminator(fake, judged)
+            generator_loss, of_generator = self._through_discriminator(fake, judged, real_logits)
             self.of_discriminator = self._unless_it_rests(1, discriminator_loss, of_discriminator)
             self.of_generator = self._unless_it_rests(0, generator_loss, of_generator)
         seen = (discriminator_loss, generator_loss, real_logits, fake_logits)
@@ -80,13 +85,15 @@ class AutogradEngine:
             self.game.generator.optimizer.step(self.of_generator, rates.generator)
         self.of_generator = ()
 
-    def _through_discriminator(self, fake: Tensor, logits: Tensor) -> tuple[Tensor, Gradients]:
+    def _through_discriminator(
+        self, fake: Tensor, logits: Tensor, real_logits: Tensor | None
+    ) -> tuple[Tensor, Gradients]:
         """The generator's loss on these logits of `fake`, and its gradients."""
         options, generator = self.game.options, self.game.generator
         if options.generator_below < 1.0:
             # What is left out gives no gradient; the loss stays the mean over all.
             logits = logits.where(logits.sigmoid() < options.generator_below, logits.detach())
-        loss = self.game.objective.generator_loss(logits)
+        loss = self.game.objective.generator_loss(logits, real_logits)
         if not options.gradient_scale:
             return loss, generator.gradients(loss)
         (by_samples,) = torch.autograd.grad(loss, fake, retain_graph=True)

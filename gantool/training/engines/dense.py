@@ -34,6 +34,10 @@ def why_not_dense(states: Sequence[TrainingState]) -> str:
         find_layers = getattr(player.network, "dense_layers", None)
         if find_layers is None or find_layers() is None:
             return f"{type(player.network).__name__} is not a stack of fully connected layers"
+    if game.objective.needs_real:
+        return "the generator's loss compares with real rows"
+    if game.penalty.differentiates:
+        return "the penalty differentiates the discriminator twice"
     if option := game.options.needs_autograd:
         return f"training.{option} needs autograd"
     return ""

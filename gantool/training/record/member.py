@@ -142,7 +142,7 @@ class Member:
     def _log(self, iteration: Iteration, rates: Rates, epoch: int) -> None:
         step, training = self.state.step, self.run.config.training
         self._watch.check()
-        figures = measure(iteration)  # both synchronise with the device
+        figures = measure(iteration, self.state.game.objective)  # both synchronise with the device
         now = time.perf_counter()
         rows_before = self.state.batches.rows_before
         images = rows_before(step * training.k) - rows_before(self._last_step * training.k)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gantool.files import replacing
-from gantool.objectives import game_value
+from gantool.objectives import Objective
 from gantool.runs import Run
 from gantool.training.game import Iteration
 from gantool.training.schedules import Rates
@@ -44,7 +44,8 @@ class Alarm:
 class Record:
     """One line. Losses, `value` and the means of D are of the batch at `step`, in training mode (dropout on).
 
-    value is V(D, G) in nats, real_probability the mean of D(x), fake_probability that of D(G(z)).
+    value is the objective's own, V(D, G) in nats for the log family; real_probability is the mean of D(x), or of the
+    score that an objective without probabilities has in its place, fake_probability that of D(G(z)).
     `learning_rate` and `momentum` are the generator's. `images_per_second` counts the training images that the
     discriminator saw since the line before.
 
@@ -77,15 +78,15 @@ class Record:
         return {**self.figures(), "alarms": alarms} if alarms else self.figures()
 
 
-def measure(iteration: Iteration) -> dict[str, float]:
+def measure(iteration: Iteration, objective: Objective) -> dict[str, float]:
     """The figures of one iteration. One synchronisation with the device."""
     figures = torch.stack(
         [
             iteration.discriminator_loss,
             iteration.generator_loss,
-            game_value(iteration.real_logits, iteration.fake_logits),
-            iteration.real_logits.sigmoid().mean(),
-            iteration.fake_logits.sigmoid().mean(),
+            objective.value(iteration.real_logits, iteration.fake_logits),
+            objective.judgement(iteration.real_logits).mean(),
+            objective.judgement(iteration.fake_logits).mean(),
         ]
     ).tolist()
     names = ("discriminator_loss", "generator_loss", "value", "real_probability", "fake_probability")
