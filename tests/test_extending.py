@@ -21,7 +21,7 @@ from gantool.cli.app import app
 from gantool.config import DataConfig, LayerConfig, ObjectiveConfig
 from gantool.config.checks import require_number
 from gantool.config.layers import LAYER_KINDS, Shape
-from gantool.config.schema import OBJECTIVE_NAMES
+from gantool.config.objective import OBJECTIVE_NAMES
 from gantool.data import Dataset, Split
 from gantool.data.registry import DATASETS, Entry
 from gantool.nn import MODULES
@@ -50,7 +50,7 @@ def _twice_as_steep(_config: ObjectiveConfig) -> TwiceAsSteep:
 
 def test_a_loss_is_a_class_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(OBJECTIVES, "twice-as-steep", _twice_as_steep)
-    monkeypatch.setattr("gantool.config.schema.OBJECTIVE_NAMES", [*OBJECTIVE_NAMES, "twice-as-steep"])
+    monkeypatch.setattr("gantool.config.objective.OBJECTIVE_NAMES", [*OBJECTIVE_NAMES, "twice-as-steep"])
     run = train(tmp_path, "--objective", "twice-as-steep", "--set", "training.log_every=1")
     first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
     # The first judgement is near 1/2: log 2 a row, twice of it for this generator.

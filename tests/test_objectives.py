@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gantool.config import ObjectiveConfig, PenaltyConfig
-from gantool.config.schema import OBJECTIVE_NAMES
+from gantool.config.objective import OBJECTIVE_NAMES
 from gantool.objectives import OBJECTIVES, GeneralF, Objective, build_objective
 from gantool.training.penalties import penalty
 

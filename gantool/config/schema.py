@@ -8,27 +8,18 @@ A configuration is read from a preset (see :mod:`gantool.config.sources`), print
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from gantool.config.checks import require, require_choice, require_count, require_number
 from gantool.config.layers import DenseConfig, LayerConfig
+from gantool.config.objective import ObjectiveConfig
+from gantool.config.optimizer import OptimizerConfig
 
 NoiseDistribution = Literal["uniform", "unit-cube", "symmetric", "gaussian", "spherical"]
 UpdateOrder = Literal["alternating", "simultaneous", "generator-first"]
-OptimizerKind = Literal["momentum", "adam", "rmsprop"]
-Schedule = Literal["exponential", "linear"]
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["auto", "plain", "fused"]
-
-PLAYERS = ("generator", "discriminator")
-
-# What `objective.name` may be; gantool.objectives holds the losses.
-OBJECTIVE_NAMES = [
-    "non-saturating", "minimax", "blend", "f:log", "f:identity", "wasserstein", "least-squares", "hinge",
-    "kl", "reverse-kl", "pearson", "hellinger", "jsd", "tv", "relativistic",
-]  # fmt: skip
-PENALTIES = ("none", "gradient", "r1", "r2", "r1+r2", "clip")
 
 
 @dataclass(frozen=True)
@@ -128,117 +119,6 @@ class GeneratorConfig(NetworkConfig):
     def check(self, name: str) -> None:
         super().check(name)
         require_count(self.trained_before, f"{name}.trained_before", least=0)
-
-
-@dataclass(frozen=True)
-class PenaltyConfig:
-    """What keeps the discriminator smooth.
-
-    gradient: `weight`·E(‖∇D(x̂)‖ − 1)² between real and generated rows (Gulrajani et al. 2017); r1: ½·`weight`·E‖∇D(x)‖²
-    on real rows (Mescheder et al. 2018), r2 on generated ones; clip: every weight stays in ±`limit` (Arjovsky et al.
-    2017).
-    """
-
-    kind: str = "none"
-    weight: float = 10.0
-    limit: float = 0.01
-
-    def __post_init__(self) -> None:
-        require_choice(self.kind, PENALTIES, "objective.penalty.kind")
-        require_number(self.weight, "objective.penalty.weight", "a number, 0 or more", 0.0)
-        require_number(self.limit, "objective.penalty.limit", "a number above 0", 1e-12)
-
-    @property
-    def differentiates(self) -> bool:
-        """Whether it takes the gradient of a gradient."""
-        return self.kind not in ("none", "clip")
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """What the two players play for: `name`, and the weights of the non-saturating and the minimax loss in a blend.
-
-    `smooth` makes the real rows' target 1 − smooth, in the log family. `penalty` is a table of its own.
-    """
-
-    name: str = "non-saturating"
-    blend: tuple[float, ...] = (0.5, 0.5)
-    smooth: float = 0.0
-    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
-
-    def __post_init__(self) -> None:
-        require_choice(self.name, tuple(OBJECTIVE_NAMES), "objective.name")
-        require_number(self.smooth, "objective.smooth", "from 0 to below 1", 0.0, 1.0 - 1e-9)
-        smooth = self.smooth == 0.0 or self.name in ("non-saturating", "minimax", "blend", "f:log")
-        require(smooth, "objective.smooth", f"0 when objective.name = {self.name}, which has no target", self.smooth)
-        require(len(self.blend) == 2, "objective.blend", "two weights: non-saturating and minimax", list(self.blend))
-        for weight in self.blend:
-            require_number(weight, "objective.blend", "two numbers, 0 or more", 0.0)
-
-
-@dataclass(frozen=True)
-class PlayerOptimizer:
-    """How one player's parameters move.
-
-    momentum: v ← μv − lr·g, p ← p + v (not Nesterov), μ rising linearly from `momentum` in epoch 1 to `final_momentum`
-    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. rmsprop: Tieleman & Hinton 2012 with
-    `smoothing`. `weight_decay` times a parameter is added to its gradient.
-
-    `schedule` exponential: update t = 0, 1, … uses lr = max(learning_rate / decay^t, min_learning_rate). linear: the
-    rate falls from learning_rate at the end of epoch `linear_from` to 0 at the end of epoch `linear_to`, by epochs, and
-    no lower than min_learning_rate. `max_column_norm` bounds the norm of each unit's incoming weights.
-    """
-
-    kind: OptimizerKind = "momentum"
-    learning_rate: float = 0.1
-    schedule: Schedule = "exponential"
-    decay: float = 1.000004
-    min_learning_rate: float = 1e-6
-    momentum: float = 0.5
-    final_momentum: float = 0.7
-    momentum_saturates: int = 250
-    beta1: float = 0.5
-    beta2: float = 0.999
-    smoothing: float = 0.99
-    weight_decay: float = 0.0
-    linear_from: int = 0
-    linear_to: int = 0
-    max_column_norm: float | None = None
-
-    def check(self, table: str) -> None:
-        """Raises UsageError naming the field as `table`.field."""
-        require_choice(self.kind, ("momentum", "adam", "rmsprop"), f"{table}.kind")
-        require_choice(self.schedule, ("exponential", "linear"), f"{table}.schedule")
-        require_number(self.learning_rate, f"{table}.learning_rate", "a number above 0", 1e-12)
-        require_number(self.decay, f"{table}.decay", "1 or more (the rate is divided by it at each update)", 1.0)
-        require_number(self.min_learning_rate, f"{table}.min_learning_rate", "0 or more", 0.0)
-        require_number(self.weight_decay, f"{table}.weight_decay", "0 or more", 0.0)
-        require_count(self.linear_from, f"{table}.linear_from", least=0)
-        falls = self.schedule != "linear" or self.linear_to > self.linear_from
-        require(falls, f"{table}.linear_to", "an epoch after linear_from when schedule = linear", self.linear_to)
-        for name in ("momentum", "final_momentum", "beta1", "beta2", "smoothing"):
-            require_number(getattr(self, name), f"{table}.{name}", "from 0 to below 1", 0.0, 1.0 - 1e-9)
-        require_count(self.momentum_saturates, f"{table}.momentum_saturates", least=1)
-        if self.max_column_norm is not None:
-            require_number(self.max_column_norm, f"{table}.max_column_norm", "a number above 0", 1e-12)
-
-
-@dataclass(frozen=True)
-class OptimizerConfig(PlayerOptimizer):
-    """Both players' optimizer. The tables `generator` and `discriminator` say what is otherwise for that player."""
-
-    generator: dict[str, Any] = field(default_factory=dict)
-    discriminator: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.check("optimizer")
-        for player in PLAYERS:
-            self.of(player).check(f"optimizer.{player}")
-
-    def of(self, player: str) -> PlayerOptimizer:
-        """The optimizer of the `generator` or the `discriminator`."""
-        shared = {each.name: getattr(self, each.name) for each in fields(PlayerOptimizer)}
-        return PlayerOptimizer(**(shared | getattr(self, player)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gantool.config.layers import LAYER_KINDS, LayerConfig
-from gantool.config.schema import PLAYERS, OptimizerConfig, PlayerOptimizer, RunConfig
+from gantool.config.optimizer import PLAYERS, OptimizerConfig, PlayerOptimizer
+from gantool.config.schema import RunConfig
 from gantool.config.spellings import current, move_old_spellings
 from gantool.errors import UsageError
 from gantool.files import expanded

@@ -10,7 +10,7 @@ import torch
 from training.watching import make_config, silent, weights
 
 from gantool.config import ObjectiveConfig, PenaltyConfig, RunConfig
-from gantool.config.schema import OBJECTIVE_NAMES
+from gantool.config.objective import OBJECTIVE_NAMES
 from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.runs.checkpoint import find_checkpoint

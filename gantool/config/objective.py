@@ -1,0 +1,60 @@
+"""The table [objective]: what the two players play for, and what keeps the discriminator smooth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gantool.config.checks import require, require_choice, require_number
+
+# What `objective.name` may be; gantool.objectives holds the losses.
+OBJECTIVE_NAMES = [
+    "non-saturating", "minimax", "blend", "f:log", "f:identity", "wasserstein", "least-squares", "hinge",
+    "kl", "reverse-kl", "pearson", "hellinger", "jsd", "tv", "relativistic",
+]  # fmt: skip
+PENALTIES = ("none", "gradient", "r1", "r2", "r1+r2", "clip")
+
+
+@dataclass(frozen=True)
+class PenaltyConfig:
+    """What keeps the discriminator smooth.
+
+    gradient: `weight`·E(‖∇D(x̂)‖ − 1)² between real and generated rows (Gulrajani et al. 2017); r1: ½·`weight`·E‖∇D(x)‖²
+    on real rows (Mescheder et al. 2018), r2 on generated ones; clip: every weight stays in ±`limit` (Arjovsky et al.
+    2017).
+    """
+
+    kind: str = "none"
+    weight: float = 10.0
+    limit: float = 0.01
+
+    def __post_init__(self) -> None:
+        require_choice(self.kind, PENALTIES, "objective.penalty.kind")
+        require_number(self.weight, "objective.penalty.weight", "a number, 0 or more", 0.0)
+        require_number(self.limit, "objective.penalty.limit", "a number above 0", 1e-12)
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether it takes the gradient of a gradient."""
+        return self.kind not in ("none", "clip")
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What the two players play for: `name`, and the weights of the non-saturating and the minimax loss in a blend.
+
+    `smooth` makes the real rows' target 1 − smooth, in the log family. `penalty` is a table of its own.
+    """
+
+    name: str = "non-saturating"
+    blend: tuple[float, ...] = (0.5, 0.5)
+    smooth: float = 0.0
+    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
+
+    def __post_init__(self) -> None:
+        require_choice(self.name, tuple(OBJECTIVE_NAMES), "objective.name")
+        require_number(self.smooth, "objective.smooth", "from 0 to below 1", 0.0, 1.0 - 1e-9)
+        smooth = self.smooth == 0.0 or self.name in ("non-saturating", "minimax", "blend", "f:log")
+        require(smooth, "objective.smooth", f"0 when objective.name = {self.name}, which has no target", self.smooth)
+        require(len(self.blend) == 2, "objective.blend", "two weights: non-saturating and minimax", list(self.blend))
+        for weight in self.blend:
+            require_number(weight, "objective.blend", "two numbers, 0 or more", 0.0)
