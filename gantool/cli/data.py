@@ -125,7 +125,8 @@ def _checksums(entry: Entry, root: Path) -> list[dict[str, Any]]:
     for file in entry.remote.files:
         path = file.find(folder)
         if path is None:  # an archive that lies unpacked there
-            files += [{"name": name, "path": folder / name, "checksum": "not known"} for name in file.unpacked]
+            unpacked = file.find_unpacked(folder)
+            files += [{"name": path.name, "path": path, "checksum": "not known"} for path in unpacked]
             continue
         try:
             file.verify(path)
@@ -210,7 +211,9 @@ def fetch(
         say(f"{name} needs no files: there is nothing to fetch.")
     else:
         done = f"{', '.join(fetched)} fetched" if fetched else "everything was there"
-        say(f"{name} is complete in {folder}: {done}, every checksum verified.")
+        known = remote is not None and all(file.find(folder) for file in remote.files)
+        checked = "every checksum verified" if known else "not the official files, their checksums are not known"
+        say(f"{name} is complete in {folder}: {done}, {checked}.")
 
 
 @app.command()

@@ -65,6 +65,9 @@ def copy_from(remote: RemoteSet, source: Path, root: Path) -> list[str]:
     folder = remote.folder(root)
     wanted = [file for file in remote.files if not _is_good(file, folder)]
     found = [(file, file.find(source) or file.find(source / remote.name)) for file in wanted]
+    unpacked = [path for file, path in found if path is None for path in _unpacked(file, source, remote.name)]
+    if unpacked:  # of an archive's own files nothing is known, and whoever loads them says so
+        return _copy(unpacked, folder / unpacked[0].parent.name)
     if absent := [file.name for file, path in found if path is None]:
         raise UsageError(f"{source} does not hold all files of {remote.name}: {', '.join(absent)} missing.")
     present = [(file, path) for file, path in found if path is not None]
@@ -76,6 +79,20 @@ def copy_from(remote: RemoteSet, source: Path, root: Path) -> list[str]:
                 shutil.copyfile(path, part)
                 _install(part, folder / path.name, file)
     return [file.name for file in wanted]
+
+
+def _unpacked(file: RemoteFile, source: Path, name: str) -> list[Path]:
+    return file.find_unpacked(source / name) or file.find_unpacked(source)
+
+
+def _copy(paths: list[Path], folder: Path) -> list[str]:
+    """Copies files as they are → their names."""
+    with _writing(folder):
+        for path in paths:
+            with _part(folder / path.name) as part:
+                shutil.copyfile(path, part)
+                part.replace(folder / path.name)
+    return [path.name for path in paths]
 
 
 def _is_good(file: RemoteFile, folder: Path) -> bool:

@@ -32,9 +32,14 @@ class RemoteFile:
         plain = self.name.removesuffix(".gz")
         return (self.name,) if plain == self.name or self.archive else (self.name, plain)
 
-    def is_unpacked(self, folder: Path) -> bool:
-        """Whether the archive's files lie in `folder`, whatever they hold."""
-        return bool(self.unpacked) and all((folder / name).is_file() for name in self.unpacked)
+    def find_unpacked(self, folder: Path) -> list[Path]:
+        """The archive's own files, whatever they hold, where they lie unpacked in or beside `folder`; else nothing."""
+        flat = [Path(name).name for name in self.unpacked]
+        for base, names in ((folder, self.unpacked), (folder.parent, self.unpacked), (folder, flat)):
+            paths = [base / name for name in names]
+            if paths and all(path.is_file() for path in paths):
+                return paths
+        return []
 
     def find(self, folder: Path) -> Path | None:
         """Where it is in `folder`, under one of its names; None where it is not."""
@@ -71,7 +76,7 @@ class RemoteSet:
     def missing(self, root: Path) -> list[str]:
         """The official names of the files that are not under the data root `root`."""
         folder = self.folder(root)
-        return [file.name for file in self.files if file.find(folder) is None and not file.is_unpacked(folder)]
+        return [file.name for file in self.files if file.find(folder) is None and not file.find_unpacked(folder)]
 
     def require(self, root: Path) -> list[Path]:
         """Where each file is, in order. Raises UsageError naming the missing ones and the command that fetches them."""

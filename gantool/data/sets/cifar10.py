@@ -32,9 +32,9 @@ def load_cifar10(root: Path) -> Dataset:
     if path is not None:
         archive.verify(path)
         parts, source = list(_from_archive(path)), "the official binary version of CIFAR-10"
-    elif archive.is_unpacked(folder):
-        parts = [_from_file(folder / name) for name in archive.unpacked]
-        source = f"{folder / 'cifar-10-batches-bin'}, not the official files: their checksums are not known"
+    elif unpacked := archive.find_unpacked(folder):
+        parts = [_from_file(path) for path in unpacked]
+        source = f"{unpacked[0].parent}, not the official files: their checksums are not known"
     else:
         CIFAR10_FILES.require(root)
         raise AssertionError("require names what is missing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.data.formats.cifar import read_cifar
@@ -88,6 +91,23 @@ def test_the_archive_is_read_and_checked(
     assert torch.equal(data.train.stored, load_dataset(DataConfig("cifar10"), root=other).train.stored)
 
 
+@pytest.mark.parametrize("place", ["", "cifar10/cifar-10-batches-bin", "beside"])
+def test_unpacked_files_are_found_where_people_put_them(place: str, tmp_path: Path, files: dict[str, bytes]) -> None:
+    source = unpacked(tmp_path / "source", files).parent.parent
+    root = tmp_path / "root"
+    if place == "beside":
+        shutil.copytree(source / "cifar10" / "cifar-10-batches-bin", root / "cifar-10-batches-bin")
+    elif place:
+        shutil.copytree(source / "cifar10" / "cifar-10-batches-bin", root / "cifar10")
+    else:
+        result = CliRunner().invoke(app, ["data", "fetch", "cifar10", "--from", str(source), "--data-dir", str(root)])
+        assert result.exit_code == 0, result.stderr
+    assert len(load_dataset(DataConfig("cifar10"), root=root, offline=True).test) == 10_000
+    shown = CliRunner().invoke(app, ["data", "info", "cifar10", "--data-dir", str(root)])
+    assert shown.exit_code == 0, shown.stderr
+    assert "not the official files" in " ".join(shown.stdout.split())
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cifar-10-binary\.tar\.gz"):
         load_dataset(DataConfig("cifar10"), root=tmp_path, offline=True)
@@ -120,7 +140,7 @@ def test_contrast_normalisation_is_the_protocols(tmp_path: Path, files: dict[str
 
 def test_real_images_have_real_statistics() -> None:
     root = os.environ.get("GANTOOL_DATA_DIR")
-    if not root or not CIFAR10_FILES.files[0].is_unpacked(Path(root) / "cifar10"):
+    if not root or not CIFAR10_FILES.files[0].find_unpacked(Path(root) / "cifar10"):
         pytest.skip("CIFAR-10 is not here: set GANTOOL_DATA_DIR to a folder that holds cifar10/cifar-10-batches-bin")
     data = load_dataset(DataConfig("cifar10"), root=Path(root))
     # Channel means that are quoted everywhere: 0.4914, 0.4822, 0.4465 over the 50,000 training images.
