@@ -52,7 +52,8 @@ def train(
         str | None,
         _configuration(
             "--dataset",
-            "The data: a data set (`gantool data list`) or folder:PATH; without --preset, the preset of this name is trained.",
+            "The data: a data set (`gantool data list`) or folder:PATH; without --preset, the preset of this name is "
+            "trained.",
             "digits",
         ),
     ] = None,
