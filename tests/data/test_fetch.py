@@ -82,6 +82,18 @@ def test_a_file_compressed_in_another_way_is_the_same_file(mirror, tmp_path: Pat
     assert names(tmp_path) == ["one.gz", "two.gz"]
 
 
+def test_an_archive_is_checked_by_its_own_bytes(mirror, tmp_path: Path) -> None:
+    body = PACKED["one.gz"]
+    file = RemoteFile("one.gz", len(body), hashlib.sha256(body).hexdigest(), archive=True)
+    remote = replace(FILES, files=(file,))
+    assert download(remote, tmp_path, mirrors=[serve(mirror)]) == ["one.gz"]
+    assert (tmp_path / "pair" / "one.gz").read_bytes() == body
+    address = serve(mirror, prefix="/other/", one=gzip.compress(CONTENT["one.gz"], compresslevel=0))
+    with pytest.raises(GantoolError, match="what came is not the known file"):
+        download(remote, tmp_path / "again", mirrors=[address])
+    assert not list((tmp_path / "again" / "pair").iterdir())
+
+
 FAILURES = {
     "another content": (gzip.compress(b"x" * 15_000), "what came is not the known file: expected SHA-256"),
     "a login page": (b"<html>sign in</html>", "expected 15000 bytes of content, not 20 bytes"),
