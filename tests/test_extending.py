@@ -98,7 +98,7 @@ def test_a_layer_kind_is_a_dataclass_a_module_and_two_rows(tmp_path: Path, monke
     )
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert "Generator is not a stack of fully connected layers" in answer["step_impl"]
+    assert "Generator has other than fully connected layers" in answer["step_impl"]
     import gantool
 
     run = gantool.load_run(answer["run"])

@@ -32,8 +32,10 @@ def why_not_dense(states: Sequence[TrainingState]) -> str:
     game = states[0].game
     for player in (game.generator, game.discriminator):
         find_layers = getattr(player.network, "dense_layers", None)
-        if find_layers is None or find_layers() is None:
+        if find_layers is None:
             return f"{type(player.network).__name__} is not a stack of fully connected layers"
+        if find_layers() is None:
+            return f"{type(player.network).__name__} has other than fully connected layers, or norms"
     if game.objective.needs_real:
         return "the generator's loss compares with real rows"
     if game.penalty.differentiates:
