@@ -16,7 +16,10 @@ SENTENCE = "gantool: Stopped by the user.\n"
 @pytest.mark.parametrize("command", [("runs",), ("train", "--steps", "100000"), ("eval", "parzen"), ("doctor",)])
 def test_an_interrupt_at_any_moment_of_the_start(command: tuple[str, ...], tmp_path: Path) -> None:
     """From the moment that the handler is there: what Python does before that is its own affair."""
-    program = "import sys, os; os.write(1, b'x'); from gantool.cli import main; main()"
+    program = (
+        "import os; from gantool.cli.stops import catch_interrupts; catch_interrupts(); os.write(1, b'x'); "
+        "from gantool.cli import main; main()"
+    )
     answers = []
     for delay in (0.02, 0.1, 0.3, 0.6, 1.0, 1.5):
         command_line = [sys.executable, "-c", program, *command, "--out", str(tmp_path)]
