@@ -1,4 +1,4 @@
-"""README and docs: links lead somewhere, command lines can be typed as they stand, every command is in the table."""
+"""README and docs: links lead somewhere, command lines can be typed as they stand, every command and page is listed."""
 
 from __future__ import annotations
 
@@ -14,48 +14,57 @@ import typer
 from gantool.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [README, ROOT / "CONTRIBUTING.md", *DOCS]
+
+# A code block is indented by four or more spaces after an empty line, or fenced.
+BLOCK = re.compile(r"(?:^|(?<=\n\n))((?: {4,}.+\n|\n(?= {4}))+)|```\w*\n([\s\S]*?)```")
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+    lines = _text(README).splitlines()
+    assert len(lines) <= 120
+    assert [line for line in lines if len(line) > 120] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
         if "://" in target:
             continue
         name, _, anchor = target.partition("#")
         path = (page.parent / name).resolve() if name else page
-        assert path.exists(), target
+        assert path.is_file(), target
         if anchor:
-            assert anchor in {_anchor(heading) for heading in _headings(path)}, target
+            assert anchor in _anchors(path), target
 
 
-def _headings(path: Path) -> list[str]:
-    return re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+def _anchors(page: Path) -> set[str]:
+    """The headings as links name them."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("\n", _text(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def test_every_page_is_listed() -> None:
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    assert [page.name for page in PAGES[2:] if page.name != "index.md" and f"({page.name})" not in index] == []
+def test_every_page_and_picture_is_linked() -> None:
+    index = _text(ROOT / "docs" / "index.md")
+    assert [page.name for page in DOCS if page.name != "index.md" and f"({page.name})" not in index] == []
+    linked = {(page.parent / link).resolve() for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)\)", _text(page))}
+    assert sorted(set((ROOT / "docs").rglob("*.png")) - linked) == []
 
 
 def _commands() -> dict[str, Any]:
+    """Every command that does something, by its words: "eval parzen"."""
     found: dict[str, Any] = {}
 
     def walk(command: Any, words: tuple[str, ...]) -> None:
-        inner = getattr(command, "commands", None)
-        if inner:
-            for name, below in inner.items():
-                walk(below, (*words, name))
-        else:
+        for name, below in getattr(command, "commands", {}).items():
+            walk(below, (*words, name))
+        if not hasattr(command, "commands"):
             found[" ".join(words)] = command
 
     walk(typer.main.get_command(app), ())
@@ -65,39 +74,52 @@ def _commands() -> dict[str, Any]:
 COMMANDS = _commands()
 
 
-def _typed(page: Path) -> Iterator[str]:
-    """The command lines in indented code blocks, up to a description, and in backticks."""
-    text = page.read_text(encoding="utf-8")
-    for line in re.findall(r"^    (gantool .+)$", text, re.MULTILINE):
-        yield re.split(r"\s{2,}|\s\(or ", line)[0]
-    for quoted in re.findall(r"`(gantool [^`]+)`", re.sub(r"\n", " ", text)):
+def _lines_in_blocks(text: str) -> Iterator[str]:
+    for indented, fenced in BLOCK.findall(text):
+        for line in (indented or fenced).replace("\\\n", " ").splitlines():
+            if line.strip().startswith("gantool "):
+                yield line.strip()
+
+
+def _quoted_lines(text: str) -> Iterator[str]:
+    for quoted in re.findall(r"`(gantool [^`]+)`", BLOCK.sub("\n", text).replace("\n", " ")):
         yield from quoted.split(" && ")
 
 
+def _split(line: str) -> tuple[str, list[str]]:
+    """The command's name, and the words after it."""
+    words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+    depth = 2 if " ".join(words[:2]) in COMMANDS else 1
+    return " ".join(words[:depth]), words[depth:]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
-    for line in _typed(page):
-        words = shlex.split(line.replace("…", "").replace("[RUN...]", ""))[1:]
-        if not words or words[0] in ("--help", "--version"):
-            continue
-        depth = 2 if " ".join(words[:2]) in COMMANDS else 1
-        name = " ".join(words[:depth])
+def test_command_lines_in_blocks_are_parsed_to_the_end(page: Path) -> None:
+    """Options exist and have values of their type; no argument is missing or too many. Nothing is run."""
+    for line in _lines_in_blocks(_text(page)):
+        name, words = _split(line)
+        assert name in COMMANDS, line
+        try:
+            COMMANDS[name].make_context(name, words)
+        except Exception as error:
+            pytest.fail(f"{line}: {error}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_sentences_exist_with_their_options(page: Path) -> None:
+    """A sentence may write R for a number, or name a group of commands, and is therefore not parsed."""
+    for line in _quoted_lines(_text(page)):
+        name, words = _split(line)
         if name not in COMMANDS:
-            assert any(known.startswith(f"{name} ") for known in COMMANDS), f"{line}: no command {name}"
+            assert not words, line
+            assert any(known.startswith(f"{name} ") for known in COMMANDS), line
             continue
         options = {option for p in COMMANDS[name].params for option in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
         unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
         assert not unknown, f"{line}: {unknown}"
 
 
-def test_the_readme_names_every_command() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [
-        name for name in COMMANDS if not re.search(rf"`(gantool )?{name}\b", text) and not _is_listed(name, text)
-    ]
-    assert missing == []
-
-
-def _is_listed(name: str, text: str) -> bool:
-    """A group of commands may stand for its members, as `gantool bench` does."""
-    return f"`gantool {name.partition(' ')[0]}`" in text
+def test_the_readme_lists_every_command_in_its_table() -> None:
+    rows = [line for line in _text(README).splitlines() if line.startswith("| `gantool ")]
+    listed = {name for row in rows for name in re.findall(r"`gantool ([^`]+)`", row)}
+    assert listed == set(COMMANDS)
