@@ -127,6 +127,8 @@ DATASETS: dict[str, Entry] = {
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
     "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),
+    "pacgan-ring": Entry(about="the ring of PacGAN's toys: radius 1, narrower, 100,000 points", load=_load_toy),
+    "pacgan-grid": Entry(about="the grid of PacGAN's toys: as grid2d, with 100,000 points", load=_load_toy),
     "array": Entry(
         about="your own .npy, .npz or .safetensors file, or a folder of images, at data.path",
         load=_load_array,

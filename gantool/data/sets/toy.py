@@ -10,6 +10,7 @@ import torch
 from gantool.data.dataset import Dataset, Split
 
 _ROWS = {"train": 20_000, "validation": 5_000, "test": 5_000}
+_PUBLISHED_ROWS = 100_000  # of training, in PacGAN's protocol
 _SEED = 2014
 
 
@@ -79,10 +80,10 @@ def _mixture1d() -> Mixture:
     )
 
 
-def _ring2d() -> Mixture:
-    """Eight Gaussians, standard deviation 0.02, evenly on the circle of radius 2 (Metz et al. 2017)."""
+def _ring2d(radius: float = 2.0, std: float = 0.02) -> Mixture:
+    """Eight Gaussians evenly on a circle: of radius 2 and standard deviation 0.02 in Metz et al. 2017."""
     angle = torch.arange(8, dtype=torch.float64, device="cpu") * (2 * math.pi / 8)
-    return _equal_mixture(2 * torch.stack((angle.cos(), angle.sin()), dim=1), 0.02)
+    return _equal_mixture(radius * torch.stack((angle.cos(), angle.sin()), dim=1), std)
 
 
 def _grid2d() -> Mixture:
@@ -91,13 +92,23 @@ def _grid2d() -> Mixture:
     return _equal_mixture(torch.cartesian_prod(ticks, ticks), 0.05)
 
 
-MIXTURES: dict[str, Mixture] = {"mixture1d": _mixture1d(), "ring2d": _ring2d(), "grid2d": _grid2d()}
+MIXTURES: dict[str, Mixture] = {
+    "mixture1d": _mixture1d(),
+    "ring2d": _ring2d(),
+    "grid2d": _grid2d(),
+    "pacgan-ring": _ring2d(radius=1.0, std=0.01),
+    "pacgan-grid": _grid2d(),
+}
 
 
 def load_toy(name: str) -> Dataset:
-    """20,000 / 5,000 / 5,000 points of the mixture `name`, the same at every call; the labels are the components."""
+    """20,000 / 5,000 / 5,000 points of the mixture `name`, the same at every call; the labels are the components.
+
+    The sets of PacGAN's protocol have 100,000 training points.
+    """
     rng = torch.Generator().manual_seed(_SEED)
-    train, validation, test = (Split(*MIXTURES[name].draw(rows, rng)) for rows in _ROWS.values())
+    rows = _ROWS | ({"train": _PUBLISHED_ROWS} if name.startswith("pacgan-") else {})
+    train, validation, test = (Split(*MIXTURES[name].draw(count, rng)) for count in rows.values())
     return Dataset(
         name,
         train,
