@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -21,10 +22,14 @@ class Objective(Protocol):
     """Two scalar losses to descend, from the raw outputs of one batch each ([B]).
 
     `needs_real`: the generator's loss compares with real rows, whose outputs it then gets, too. `value` is what the
-    discriminator ascends, and at its best what the generator's move lowers; `judgement` is what is shown of an output.
+    discriminator ascends, and at its best what the generator's move lowers; `optimum` is that best where the generator
+    has reached the data. `judgement` is what is shown of an output.
     """
 
     needs_real: ClassVar[bool]
+
+    @property
+    def optimum(self) -> float: ...
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor: ...
 
@@ -52,6 +57,11 @@ class LogLoss:
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         return game_value(real, fake)
+
+    @property
+    def optimum(self) -> float:
+        """V where D is (1 − smooth)/2 everywhere: −log 4 without smoothing."""
+        return math.log((1.0 - self.smooth) / 2) + math.log((1.0 + self.smooth) / 2)
 
     def judgement(self, output: Tensor) -> Tensor:
         return output.sigmoid()
@@ -87,6 +97,7 @@ class Score:
     """Objectives whose discriminator gives a free score, and descends the negative of the value."""
 
     needs_real: ClassVar[bool] = False
+    optimum: float = 0.0  # of the earth mover's distance and the divergences
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         raise NotImplementedError
@@ -107,6 +118,10 @@ class GeneralF(Score):
     """
 
     f: Callable[[Tensor], Tensor]
+
+    @property
+    def optimum(self) -> float:  # type: ignore[override]  # of a concave f, at D = 1/2
+        return 2 * float(self.f(torch.tensor(0.5)))
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.f(real.sigmoid()).mean() + self.generator_loss(fake)
@@ -134,6 +149,8 @@ class LeastSquares(Score):
     At D's best, E_p D² + E_q D² is ∫(p − q)²/(p + q).
     """
 
+    optimum = -1.0
+
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         return -0.5 * ((real - 1).square().mean() + (fake + 1).square().mean())
 
@@ -143,6 +160,8 @@ class LeastSquares(Score):
 
 class Hinge(Score):
     """−E max(0, 1 − D(x)) − E max(0, 1 + D(G(z))) (Lim and Ye 2017): its best value is −2·(1 − TV)."""
+
+    optimum = -2.0
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         return -(1 - real).relu().mean() - (1 + fake).relu().mean()
@@ -175,6 +194,7 @@ class Relativistic(Score):
     """log-sigmoid of D(x) − D(G(z)), a pair at a time (Jolicoeur-Martineau 2019; R3GAN): −log 2 at equal densities."""
 
     needs_real: ClassVar[bool] = True
+    optimum = -math.log(2.0)
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
         return -softplus(fake - real).mean()

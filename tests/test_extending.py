@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -17,15 +17,20 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer.testing import CliRunner
 
+from gantool import load_run
 from gantool.cli.app import app
-from gantool.config import DataConfig, LayerConfig, ObjectiveConfig
+from gantool.config import DataConfig, LayerConfig, ObjectiveConfig, PenaltyConfig
 from gantool.config.checks import require_number
 from gantool.config.layers import LAYER_KINDS, Shape
-from gantool.config.objective import OBJECTIVE_NAMES
+from gantool.config.objective import OBJECTIVE_NAMES, PENALTY_NAMES
+from gantool.config.training import PLAY_NAMES
 from gantool.data import Dataset, Split
 from gantool.data.registry import DATASETS, Entry
 from gantool.nn import MODULES
 from gantool.objectives import OBJECTIVES, LogLoss
+from gantool.training.game import Iteration
+from gantool.training.orders import PLAYS, Engine
+from gantool.training.penalties import PENALTIES, Judged
 
 SMALL = ("--set", "generator.layers.0.units=8", "--set", "generator.layers.1.units=8", "--steps", "3")
 
@@ -35,6 +40,47 @@ def train(folder: Path, *arguments: str) -> Path:
     result = CliRunner().invoke(app, ["train", "--runs-dir", str(folder), "--json", *SMALL, *arguments])
     assert result.exit_code == 0, result.stderr
     return Path(json.loads(result.stdout)["run"])
+
+
+def _generator_alone(game: Engine[Any], step: int, rates: Any) -> Iteration:
+    """The generator moves twice, and the discriminator never: a play that nobody asked for."""
+    seen = game.joint_gradients(game.draw_batch(step))
+    game.move_generator(rates)
+    game.generator_gradients(game.draw_noise(10), game.draw_batch(step))
+    game.move_generator(rates)
+    return seen
+
+
+def test_a_play_is_a_function_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLAYS, "generator-alone", _generator_alone)
+    monkeypatch.setattr("gantool.config.training.PLAY_NAMES", [*PLAY_NAMES, "generator-alone"])
+    run = load_run(train(tmp_path, "--play", "generator-alone", "--set", "training.checkpoint_every=1"))
+    first, last = (run.load_discriminator(step=step).state_dict() for step in (1, 3))
+    assert all(torch.equal(value, last[name]) for name, value in first.items())
+    generators = [torch.cat([p.flatten() for p in run.load_generator(step=step).parameters()]) for step in (1, 3)]
+    assert not torch.equal(*generators)
+
+
+def _mean_square(config: PenaltyConfig, judged: Judged) -> Tensor:
+    return config.weight * judged.judge(judged.real).square().mean()
+
+
+def test_a_penalty_is_a_function_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PENALTIES, "mean-square", _mean_square)
+    monkeypatch.setattr("gantool.config.objective.PENALTY_NAMES", [*PENALTY_NAMES, "mean-square"])
+    heavy = (
+        "--set",
+        "objective.penalty.kind=mean-square",
+        "--set",
+        "objective.penalty.weight=1e6",
+        "--learning-rate",
+        "1e-9",
+    )
+    losses = [
+        json.loads((train(tmp_path, *more) / "metrics.jsonl").read_text().splitlines()[0])["discriminator_loss"]
+        for more in ((), heavy)
+    ]
+    assert losses[1] > 10 * losses[0]
 
 
 class TwiceAsSteep(LogLoss):

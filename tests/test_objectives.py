@@ -15,8 +15,8 @@ from torch.nn.functional import softplus
 
 from gantool.config import ObjectiveConfig, PenaltyConfig
 from gantool.config.objective import OBJECTIVE_NAMES
-from gantool.objectives import OBJECTIVES, GeneralF, Objective, build_objective
-from gantool.training.penalties import penalty
+from gantool.objectives import OBJECTIVES, GeneralF, LogLoss, Objective, build_objective
+from gantool.training.penalties import Judged, penalty
 
 REAL = torch.tensor([0] * 6 + [1] * 3 + [2] * 8 + [3] * 3)
 FAKE = torch.tensor([0] * 2 + [1] * 9 + [2] * 5 + [3] * 4)
@@ -119,6 +119,21 @@ def test_every_name_descends_towards_fewer_losses(name: str) -> None:
     assert set(OBJECTIVES) == set(OBJECTIVE_NAMES)
 
 
+@pytest.mark.parametrize("smooth", [0.0, 0.2])
+@pytest.mark.parametrize("name", OBJECTIVE_NAMES)
+def test_the_optimum_is_the_value_at_equal_densities(name: str, smooth: float) -> None:
+    """At the discriminator's best output against a generator that has reached the data, found by bisection."""
+    if smooth and not isinstance(build_objective(ObjectiveConfig(name)), LogLoss):
+        return
+    objective = build_objective(ObjectiveConfig(name, smooth=smooth))
+    low, high = torch.tensor(-30.0, dtype=torch.float64), torch.tensor(30.0, dtype=torch.float64)
+    for _ in range(100):
+        middle = ((low + high) / 2).requires_grad_()
+        (slope,) = torch.autograd.grad(objective.discriminator_loss(middle[None], middle[None]), middle)
+        low, high = (middle.detach(), high) if slope < 0 else (low, middle.detach())
+    assert float(objective.value(low[None], low[None])) == pytest.approx(objective.optimum, abs=1e-9)
+
+
 def test_smoothing_moves_the_real_target() -> None:
     objective = build_objective(ObjectiveConfig(smooth=0.1))
     real, fake = torch.linspace(-2, 3, 6), torch.linspace(-1, 1, 6)
@@ -145,7 +160,8 @@ def test_penalties_of_a_quadratic_judge(kind: str) -> None:
     def judge(x: Tensor) -> Tensor:
         return 0.5 * ((x @ a) * x).sum(dim=1)
 
-    found = penalty(PenaltyConfig(kind, weight=3.0), judge, real, fake, torch.Generator().manual_seed(1))
+    judged = Judged(judge, real, fake, torch.Generator().manual_seed(1))
+    found = penalty(PenaltyConfig(kind, weight=3.0), judged)
     share = torch.rand(7, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     between = fake + share * (real - fake)
     expected = {

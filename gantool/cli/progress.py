@@ -95,7 +95,8 @@ class Display:
 def _line(record: Record, total_steps: int) -> str:
     return (
         f"step {record.step}/{total_steps}  epoch {record.epoch}  "
-        f"D loss {record.discriminator_loss:.3f}  G loss {record.generator_loss:.3f}  V {record.value:.3f}  "
+        f"D loss {record.discriminator_loss:.3f}  G loss {record.generator_loss:.3f}  V {record.value:.3f} "
+        f"({record.optimum:.3f} at best)  "
         f"D(x) {record.real_probability:.2f}  D(G(z)) {record.fake_probability:.2f}  "
         f"{record.images_per_second:,.0f} images/s"
     )
@@ -117,7 +118,8 @@ def _figures(record: Record, subject: str) -> Table:
         "epoch": f"{record.epoch}",
         "D loss": f"{record.discriminator_loss:.3f}",
         "G loss": f"{record.generator_loss:.3f}",
-        "V (nats)": f"{record.value:.3f}",
+        "V": f"{record.value:.3f}",
+        "at best": f"{record.optimum:.3f}",
         "D(x)": f"{record.real_probability:.2f}",
         "D(G(z))": f"{record.fake_probability:.2f}",
         "rate": f"{record.learning_rate:.4g}",

@@ -81,7 +81,8 @@ def print_missing(configs: Sequence[RunConfig], missing: Sequence[str], root: Pa
 def _layers(config: RunConfig, state: TrainingState, data: Shape, name: str) -> dict[str, Any]:
     """What each layer takes and gives. `inputs` and `units` are numbers of values; `outputs` is the shape."""
     network = getattr(state.game, name).network
-    shape: Shape = (config.noise.dimension,) if name == "generator" else data
+    seen = (config.training.pack * data[0], *data[1:])  # by the discriminator
+    shape: Shape = (config.noise.dimension,) if name == "generator" else seen
     layers = []
     for layer, built in zip(getattr(config, name).layers, network.layers, strict=True):
         outputs = layer.output_shape(shape, data)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SHORTCUTS = {
     "name": "name",
     "order": "training.order",
+    "play": "training.play",
     "objective": "objective.name",
     "k": "training.k",
     "batch_size": "training.batch_size",
@@ -82,6 +83,12 @@ def train(
     name: Annotated[str | None, _configuration("--name", "The run's name.", "the preset's")] = None,
     k: Annotated[int | None, _algorithm("Discriminator steps an iteration; above 1 the order is alternating.")] = None,
     order: Annotated[str | None, _algorithm("alternating (the paper), simultaneous or generator-first.")] = None,
+    play: Annotated[
+        str | None,
+        _algorithm(
+            "gradient, extragradient, optimistic or consensus; extragradient and consensus set the order simultaneous."
+        ),
+    ] = None,
     objective: Annotated[
         str | None,
         _algorithm("non-saturating, minimax, wasserstein, hinge, kl … (an unknown one lists all)."),
@@ -196,6 +203,16 @@ def _require_preset(name: str, dataset: str | None) -> None:
     raise UsageError(f"The data set {dataset} has no preset of its name: give one with --preset{hint}.")
 
 
+def _choose_order(tree: dict[str, Any], given: dict[str, Any]) -> None:
+    """The order that --k or --play needs, or is meant with."""
+    from gantool.config.sources import set_value
+
+    if given.get("play") in ("extragradient", "consensus"):
+        set_value(tree, "training.order", "simultaneous")
+    elif given.get("k", 1) > 1:
+        set_value(tree, "training.order", "alternating")
+
+
 def _resolve(
     data: tuple[str | None, str | None, Path | None], config: Path | None, settings: list[str], given: dict[str, Any]
 ) -> RunConfig:
@@ -225,8 +242,8 @@ def _resolve(
     presets.make_paths_absolute(tree)
     for key, value in given.items():
         presets.set_value(tree, SHORTCUTS[key], value)
-    if given.get("k", 1) > 1 and "order" not in given:
-        presets.set_value(tree, "training.order", "alternating")  # the one order that has k steps
+    if "order" not in given:
+        _choose_order(tree, given)
     if "epochs" in given and "steps" not in given:
         tree.get("training", {}).pop("steps", None)
     return presets.build_config(tree)

@@ -8,15 +8,16 @@ from gantool.config.schema import (
     GeneratorConfig,
     NetworkConfig,
     NoiseConfig,
-    ReleasedOptions,
     RunConfig,
-    TrainingConfig,
 )
+from gantool.config.steps import DiscriminatorSteps, StepsRule
+from gantool.config.training import ReleasedOptions, TrainingConfig
 
 __all__ = [
     "LAYER_KINDS",
     "DataConfig",
     "DenseConfig",
+    "DiscriminatorSteps",
     "GeneratorConfig",
     "LayerConfig",
     "MaxoutConfig",
@@ -28,5 +29,6 @@ __all__ = [
     "PlayerOptimizer",
     "ReleasedOptions",
     "RunConfig",
+    "StepsRule",
     "TrainingConfig",
 ]

@@ -11,7 +11,8 @@ OBJECTIVE_NAMES = [
     "non-saturating", "minimax", "blend", "f:log", "f:identity", "wasserstein", "least-squares", "hinge",
     "kl", "reverse-kl", "pearson", "hellinger", "jsd", "tv", "relativistic",
 ]  # fmt: skip
-PENALTIES = ("none", "gradient", "r1", "r2", "r1+r2", "clip")
+# What `objective.penalty.kind` may be; gantool.training.penalties holds those that are added to a loss.
+PENALTY_NAMES = ["none", "gradient", "r1", "r2", "r1+r2", "clip"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class PenaltyConfig:
     limit: float = 0.01
 
     def __post_init__(self) -> None:
-        require_choice(self.kind, PENALTIES, "objective.penalty.kind")
+        require_choice(self.kind, tuple(PENALTY_NAMES), "objective.penalty.kind")
         require_number(self.weight, "objective.penalty.weight", "a number, 0 or more", 0.0)
         require_number(self.limit, "objective.penalty.limit", "a number above 0", 1e-12)
 
@@ -42,12 +43,15 @@ class PenaltyConfig:
 class ObjectiveConfig:
     """What the two players play for: `name`, and the weights of the non-saturating and the minimax loss in a blend.
 
-    `smooth` makes the real rows' target 1 − smooth, in the log family. `penalty` is a table of its own.
+    `smooth` makes the real rows' target 1 − smooth, in the log family. `feature_matching` times the squared distance
+    between the mean features of real and generated rows in the discriminator's last hidden layer is added to the
+    generator's loss (Salimans et al. 2016). `penalty` is a table of its own.
     """
 
     name: str = "non-saturating"
     blend: tuple[float, ...] = (0.5, 0.5)
     smooth: float = 0.0
+    feature_matching: float = 0.0
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
 
     def __post_init__(self) -> None:
@@ -55,6 +59,7 @@ class ObjectiveConfig:
         require_number(self.smooth, "objective.smooth", "from 0 to below 1", 0.0, 1.0 - 1e-9)
         smooth = self.smooth == 0.0 or self.name in ("non-saturating", "minimax", "blend", "f:log")
         require(smooth, "objective.smooth", f"0 when objective.name = {self.name}, which has no target", self.smooth)
+        require_number(self.feature_matching, "objective.feature_matching", "a number, 0 or more", 0.0)
         require(len(self.blend) == 2, "objective.blend", "two weights: non-saturating and minimax", list(self.blend))
         for weight in self.blend:
             require_number(weight, "objective.blend", "two numbers, 0 or more", 0.0)

@@ -50,16 +50,28 @@ class Generator(Stack):
 
 
 class Discriminator(Stack):
-    """x [B, D] → the logit of D(x), [B].
+    """x [B, D] → the logit of D(x), [B]; with a `pack` of m, that of m rows at once, [B/m].
 
     The logit, not the probability: log D and log(1 − D) are then softplus functions, which neither overflow nor lose
     the digits that a probability near 0 or 1 has lost.
     """
 
+    pack = 1
+
     def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        hidden = self._hidden(x, rng)
+        return cast(Any, self.layers[-1]).preactivation(hidden, rng).squeeze(1)  # type: ignore[no-any-return]
+
+    def features(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """x [B, D] → what the last layer gets, [B/pack, F]."""
+        return self._hidden(x, rng).flatten(1)
+
+    def _hidden(self, x: Tensor, rng: torch.Generator | None) -> Tensor:
+        if self.pack > 1:
+            x = x.reshape(len(x) // self.pack, -1)
         for layer in list(self.layers)[:-1]:
             x = layer(x, rng)
-        return cast(Any, self.layers[-1]).preactivation(x, rng).squeeze(1)  # type: ignore[no-any-return]
+        return x
 
     def dense_layers(self) -> list[DenseParts] | None:
         """As above; the last one gives the logit."""
@@ -101,10 +113,18 @@ def _logit_of_mean(data_mean: Tensor) -> Tensor:
     return torch.logit(data_mean.double().clamp(1e-7, 1.0 - 1e-7))
 
 
-def build_discriminator(config: NetworkConfig, shape: int | Shape, rng: torch.Generator) -> Discriminator:
-    """Draws a discriminator of data of this shape, or this many values, from `rng`, on the CPU."""
+def build_discriminator(
+    config: NetworkConfig, shape: int | Shape, rng: torch.Generator, pack: int = 1
+) -> Discriminator:
+    """Draws a discriminator of data of this shape, or this many values, from `rng`, on the CPU.
+
+    It sees `pack` rows at once: as so many times the values, or channels.
+    """
     shape = (shape,) if isinstance(shape, int) else shape
-    return Discriminator(_build(config, shape, shape, rng)[0])
+    seen = (pack * shape[0], *shape[1:])
+    discriminator = Discriminator(_build(config, seen, seen, rng)[0])
+    discriminator.pack = pack
+    return discriminator
 
 
 def _build(config: NetworkConfig, inputs: Shape, data: Shape, rng: torch.Generator) -> tuple[list[nn.Module], Shape]:

@@ -135,17 +135,41 @@ def training_figures(metrics: list[dict[str, Any]]) -> list[Picture]:
     """Losses, value, D's means, and a chart for every further number that was logged."""
     losses = {"discriminator_loss": "D loss", "generator_loss": "G loss"}
     means = {"real_probability": "D(x), real", "fake_probability": "D(G(z)), generated"}
+    memory = {
+        "discriminator_on_training": "training rows",
+        "discriminator_on_validation": "validation rows",
+    }
+    optimum = _optimum(metrics)
     drawn = [
         _curves("Losses", metrics, losses, "nats"),
-        _curves("Value of the game", metrics, {"value": "V(D, G)"}, "nats", level=(EQUILIBRIUM_VALUE, "−log 4")),
-        _curves("What D believes", metrics, means, "probability", level=(0.5, "1/2")),
+        _curves("Value of the game", metrics, {"value": "V(D, G)"}, "", level=optimum),
+        _curves("What D believes", metrics, means, "D", level=(0.5, "1/2") if optimum[1] == "−log 4" else None),
+        _curves("What D believes of rows that it learned from, and of others", metrics, memory, "D, dropout off"),
     ]
-    known = {*losses, *means, "value", "step", "epoch", "learning_rate", "momentum", "images_per_second", "seconds"}
+    known = {
+        *losses,
+        *means,
+        *memory,
+        "value",
+        "optimum",
+        "step",
+        "epoch",
+        "learning_rate",
+        "momentum",
+        "images_per_second",
+        "seconds",
+    }
     further = [key for line in metrics for key, value in line.items() if key not in known and is_number(value)]
     for key in dict.fromkeys(further):
         name = key.replace("_", " ")
         drawn.append(_curves(name[0].upper() + name[1:], metrics, {key: name}, ""))
     return [picture for picture in drawn if picture is not None]
+
+
+def _optimum(metrics: list[dict[str, Any]]) -> tuple[float, str]:
+    """The value at both players' best, and its name. Runs of before it was written have −log 4."""
+    value = next((line["optimum"] for line in metrics if is_number(line.get("optimum"))), EQUILIBRIUM_VALUE)
+    return value, "−log 4" if math.isclose(value, EQUILIBRIUM_VALUE) else f"{value:.3g}"
 
 
 def _curves(

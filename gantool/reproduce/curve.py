@@ -56,7 +56,7 @@ def _point(
     return Point(
         seed=training.seed,
         step=step,
-        epochs=step * training.k / training.batches(len(dataset.train)),
+        epochs=training.discriminator_steps.before(step) / training.batches(len(dataset.train)),
         log_likelihood=found.log_likelihood,
         standard_error=found.standard_error,
         sigma=found.sigma,

@@ -136,7 +136,8 @@ class Run:
         from gantool.models import build_discriminator
 
         with own_modes():
-            empty = build_discriminator(self.config.discriminator, self.data.shape, torch.Generator())
+            own, pack = self.config.discriminator, self.config.training.pack
+            empty = build_discriminator(own, self.data.shape, torch.Generator(), pack)
             self._load(empty, "discriminator", step)
             return empty.to(device).eval()
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gantool.config import NoiseConfig, PenaltyConfig, ReleasedOptions
+from gantool.config import DiscriminatorSteps, NoiseConfig, PenaltyConfig, ReleasedOptions
 from gantool.data.batches import Batch
 from gantool.models import draw_noise
 from gantool.objectives import Objective
+from gantool.runs.checkpoint import Groups
 from gantool.training.optimizers import Optimizer
 
 
@@ -39,17 +40,24 @@ class Player:
             for parameter in parameters:
                 parameter.requires_grad_(True)
 
-    def gradients(self, loss: Tensor, *, keep_graph: bool = False) -> tuple[Tensor, ...]:
+    def gradients(self, loss: Tensor, *, keep_graph: bool = False, differentiable: bool = False) -> tuple[Tensor, ...]:
         """The gradient of `loss` with respect to this player's parameters alone, in their order."""
-        return torch.autograd.grad(loss, list(self.network.parameters()), retain_graph=keep_graph)
+        return torch.autograd.grad(
+            loss,
+            list(self.network.parameters()),
+            retain_graph=keep_graph or differentiable,
+            create_graph=differentiable,
+            materialize_grads=True,
+        )
 
 
 @dataclass(frozen=True)
 class Game:
     """The two players, their objective, and the sources of data and noise.
 
-    `draw_batch(position)` gives the position-th training batch. `rng` feeds noise and dropout masks. `k` is the number
-    of discriminator steps an iteration.
+    `draw_batch(position)` gives the position-th training batch. `rng` feeds noise and dropout masks.
+    `discriminator_steps` says which batches an iteration sees. The discriminator judges `pack` rows at once.
+    `play` is how the players move, and `consensus` the weight of ½·‖both gradients‖² in the play of that name.
     """
 
     generator: Player
@@ -59,14 +67,50 @@ class Game:
     draw_batch: Callable[[int], Batch]
     rng: torch.Generator
     batch_size: int
-    k: int
+    discriminator_steps: DiscriminatorSteps = field(default_factory=lambda: DiscriminatorSteps.of(1))
     options: ReleasedOptions = field(default_factory=ReleasedOptions)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
+    feature_matching: float = 0.0
+    play: str = "gradient"
+    consensus: float = 0.0
+    pack: int = 1
 
     def draw_noise(self, count: int) -> Tensor:
         """[count, Z] in the type of the generator's weights."""
         dtype = next(self.generator.network.parameters()).dtype
         return draw_noise(self.noise, count, self.rng, dtype=dtype)
+
+    def groups(self) -> Groups:
+        """All that an iteration changes, as named tensors: the live ones, not copies."""
+        generator, discriminator = self.generator, self.discriminator
+        optimizer = {f"generator.{name}": value for name, value in generator.optimizer.state().items()}
+        optimizer |= {f"discriminator.{name}": value for name, value in discriminator.optimizer.state().items()}
+        return {
+            "generator": generator.network.state_dict(),
+            "discriminator": discriminator.network.state_dict(),
+            "optimizer": optimizer,
+            "rng": {"run": self.rng.get_state()},
+        }
+
+    def put_back(self, groups: Groups, *, random_numbers: bool = True) -> None:
+        """Takes everything from a copy, in place. RuntimeError or KeyError where it is of another configuration."""
+        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
+            player.network.load_state_dict(groups[name])
+            own = {
+                key.removeprefix(f"{name}."): value
+                for key, value in groups["optimizer"].items()
+                if key.startswith(f"{name}.")
+            }
+            player.optimizer.load_state(own)
+        if random_numbers:
+            self.rng.set_state(groups["rng"]["run"])
+
+
+def copied(groups: Groups) -> Groups:
+    """The same tensors in memory of their own."""
+    return {
+        group: {name: value.detach().clone() for name, value in tensors.items()} for group, tensors in groups.items()
+    }
 
 
 @dataclass(frozen=True)

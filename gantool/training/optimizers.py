@@ -70,22 +70,20 @@ class FromTorch:
 
     def load_state(self, state: Tensors) -> None:
         saved = self.optimizer.state_dict()
-        if state:
-            names = {key.rpartition(".")[0] for key in state}
-            indices = range(len(self.parameters))
-            saved["state"] = {index: {name: state[f"{name}.{index}"] for name in names} for index in indices}
+        names = {key.rpartition(".")[0] for key in state}
+        indices = range(len(self.parameters)) if state else ()  # before its first step it has none
+        saved["state"] = {index: {name: state[f"{name}.{index}"] for name in names} for index in indices}
         self.optimizer.load_state_dict(saved)
 
 
-class WeightDecay:
-    """An optimizer whose gradients are those of the loss and ½·decay·‖p‖² of every parameter."""
+class Around:
+    """An optimizer with something done before or after its steps; its state is that of the `inner` one."""
 
-    def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor], decay: float) -> None:
-        self.inner, self.parameters, self.decay = inner, list(parameters), decay
+    def __init__(self, inner: Optimizer) -> None:
+        self.inner = inner
 
     def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
-        pairs = zip(gradients, self.parameters, strict=True)
-        self.inner.step([gradient + self.decay * parameter.detach() for gradient, parameter in pairs], rate)
+        self.inner.step(gradients, rate)
 
     def state(self) -> Tensors:
         return self.inner.state()
@@ -94,11 +92,53 @@ class WeightDecay:
         self.inner.load_state(state)
 
 
-class Clipped:
-    """An optimizer whose updates are followed by a bound on every parameter, as in the clipped Wasserstein GAN."""
+class WeightDecay(Around):
+    """Gradients are those of the loss and ½·decay·‖p‖² of every parameter."""
+
+    def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor], decay: float) -> None:
+        super().__init__(inner)
+        self.parameters, self.decay = list(parameters), decay
+
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        pairs = zip(gradients, self.parameters, strict=True)
+        self.inner.step([gradient + self.decay * parameter.detach() for gradient, parameter in pairs], rate)
+
+
+class Optimistic(Around):
+    """Parameters move by 2uₜ − uₜ₋₁, u being the inner optimizer's updates and u₋₁ = 0 (Daskalakis et al. 2018).
+
+    Around Adam it is optimistic Adam.
+    """
+
+    def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor]) -> None:
+        super().__init__(inner)
+        self.parameters = list(parameters)
+        self.last = [torch.zeros_like(parameter) for parameter in self.parameters]
+
+    def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
+        before = [parameter.detach().clone() for parameter in self.parameters]
+        self.inner.step(gradients, rate)
+        with torch.no_grad():
+            for parameter, start, last in zip(self.parameters, before, self.last, strict=True):
+                update = parameter - start
+                parameter.add_(update - last)
+                last.copy_(update)
+
+    def state(self) -> Tensors:
+        return {f"last_update.{index}": last for index, last in enumerate(self.last)} | self.inner.state()
+
+    def load_state(self, state: Tensors) -> None:
+        for index, last in enumerate(self.last):
+            last.copy_(state[f"last_update.{index}"])
+        self.inner.load_state({name: value for name, value in state.items() if not name.startswith("last_update.")})
+
+
+class Clipped(Around):
+    """Updates are followed by a bound on every parameter, as in the clipped Wasserstein GAN."""
 
     def __init__(self, inner: Optimizer, parameters: Sequence[torch.Tensor], limit: float) -> None:
-        self.inner, self.parameters, self.limit = inner, list(parameters), limit
+        super().__init__(inner)
+        self.parameters, self.limit = list(parameters), limit
 
     def step(self, gradients: Sequence[torch.Tensor], rate: Rate) -> None:
         self.inner.step(gradients, rate)
@@ -106,15 +146,9 @@ class Clipped:
             for parameter in self.parameters:
                 parameter.clamp_(-self.limit, self.limit)
 
-    def state(self) -> Tensors:
-        return self.inner.state()
 
-    def load_state(self, state: Tensors) -> None:
-        self.inner.load_state(state)
-
-
-class ColumnNormBound:
-    """An optimizer whose updates are followed by a bound on the norm of each unit's incoming weights.
+class ColumnNormBound(Around):
+    """Updates are followed by a bound on the norm of each unit's incoming weights.
 
     Weights have the units first, and maxout's their pieces second: [units, in], [units, pieces, in]; the weights of
     convolutions have [in, k, k] in the place of in. What follows, as one vector, is scaled back to the bound if it is
@@ -122,7 +156,8 @@ class ColumnNormBound:
     """
 
     def __init__(self, inner: Optimizer, bounds: Sequence[tuple[torch.Tensor, float]]) -> None:
-        self.inner, self.bounds = inner, list(bounds)
+        super().__init__(inner)
+        self.bounds = list(bounds)
 
     def bound_of(self, parameter: torch.Tensor) -> float:
         """Infinite where there is none."""
@@ -135,12 +170,6 @@ class ColumnNormBound:
                 incoming = tuple(range(1 if weight.ndim in (2, 4) else 2, weight.ndim))
                 norms = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
                 weight.mul_((bound / norms).clamp_(max=1.0))
-
-    def state(self) -> Tensors:
-        return self.inner.state()
-
-    def load_state(self, state: Tensors) -> None:
-        self.inner.load_state(state)
 
 
 def _adam(parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> Optimizer:
@@ -167,29 +196,40 @@ def inside(optimizer: Optimizer) -> Optimizer:
 
 def name_of(optimizer: Optimizer) -> str:
     """What the optimizer is called, such as Adam."""
-    inner = inside(optimizer)
-    return type(inner.optimizer if isinstance(inner, FromTorch) else inner).__name__
+    while isinstance(optimizer, Around):
+        optimizer = optimizer.inner
+    return type(optimizer.optimizer if isinstance(optimizer, FromTorch) else optimizer).__name__
 
 
-def build_optimizer(network: torch.nn.Module, config: PlayerOptimizer) -> Optimizer:
+def build_optimizer(
+    network: torch.nn.Module, config: PlayerOptimizer, optimistic: bool = False, clip: float | None = None
+) -> Optimizer:
     """The optimizer that the configuration names, over all of a network's parameters.
 
-    A layer's own `max_norm` stands over the configuration's `max_column_norm`.
+    A layer's own `max_norm` stands over the configuration's `max_column_norm`. `clip` bounds every parameter.
     """
     parameters = list(network.parameters())
-    inner = KINDS[config.kind](parameters, config)
+    moving = KINDS[config.kind](parameters, config)
     if config.weight_decay:
-        inner = WeightDecay(inner, parameters, config.weight_decay)
+        moving = WeightDecay(moving, parameters, config.weight_decay)
+    if optimistic:
+        moving = Optimistic(moving, parameters)
+    if bounds := _bounds(network, config.max_column_norm):
+        moving = ColumnNormBound(moving, bounds)
+    return moving if clip is None else Clipped(moving, parameters, clip)
+
+
+def _bounds(network: torch.nn.Module, bound_of_all: float | None) -> list[tuple[torch.Tensor, float]]:
+    """The weights that have a bound, with it."""
     own = {
         id(parameter): float(layer.max_norm)  # type: ignore[arg-type]  # a layer's, read as a plain attribute
         for layer in network.modules()
         if getattr(layer, "max_norm", None) is not None
         for parameter in layer.parameters()
     }
-    bounds = [
+    return [
         (parameter, bound)
         for name, parameter in network.named_parameters()
         if name.endswith("weight") and parameter.ndim > 1
-        if (bound := own.get(id(parameter), config.max_column_norm)) is not None
+        if (bound := own.get(id(parameter), bound_of_all)) is not None
     ]
-    return ColumnNormBound(inner, bounds) if bounds else inner

@@ -31,7 +31,7 @@ from gantool.training.engines.step import Step
 from gantool.training.loop import train
 from gantool.training.record.health import Health
 from gantool.training.record.member import Member, Observer
-from gantool.training.record.metrics import read_distinct_samples, truncate_records
+from gantool.training.record.metrics import read_distinct_samples, read_last_overfit, truncate_records
 from gantool.training.rejoining import common_step
 from gantool.training.signals import stop_on_signal
 from gantool.training.stages import on_top, take_trained_layers
@@ -257,7 +257,7 @@ def _health(run: Run, state: TrainingState, dataset: Dataset) -> Health | None:
     """What looks at the samples, unless `training.watch_every` is 0 or one row leaves nothing to compare with."""
     if run.config.training.watch_every == 0 or len(dataset.train) < 2:
         return None
-    return Health(run.config, dataset, state, read_distinct_samples(run))
+    return Health(run.config, dataset, state, read_distinct_samples(run), read_last_overfit(run))
 
 
 def _sheet_drawer(run: Run, state: TrainingState, dataset: Dataset) -> Callable[[int], Path]:

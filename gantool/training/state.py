@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gantool.config import PlayerOptimizer, RunConfig
+from gantool.config import RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
@@ -17,8 +17,8 @@ from gantool.objectives import build_objective
 from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
 from gantool.training.average import WeightAverage
-from gantool.training.game import Game, Player
-from gantool.training.optimizers import Clipped, build_optimizer
+from gantool.training.game import Game, Player, copied
+from gantool.training.optimizers import build_optimizer
 
 GROUPS = ("generator", "discriminator", "optimizer", "rng")
 
@@ -49,7 +49,7 @@ class TrainingState:
 
     def epoch_at(self, step: int) -> int:
         """The epoch, from 1, in which iteration `step` (from 0) draws its first batch."""
-        return step * self.game.k // self.batches_per_epoch + 1
+        return self.game.discriminator_steps.before(step) // self.batches_per_epoch + 1
 
     def save(self, folder: Path, groups: Groups | None = None) -> Path:
         """Writes a checkpoint of the present step and returns its path; of these `groups` where they are given."""
@@ -57,36 +57,17 @@ class TrainingState:
 
     def copy(self) -> Groups:
         """A copy of all that changes within an iteration."""
-        return {
-            group: {name: value.detach().clone() for name, value in tensors.items()}
-            for group, tensors in self._groups().items()
-        }
+        return copied(self._groups())
 
     def put_back(self, groups: Groups) -> None:
         """Takes everything from a copy, in place. RuntimeError or KeyError where it is of another configuration."""
-        for name, player in (("generator", self.game.generator), ("discriminator", self.game.discriminator)):
-            player.network.load_state_dict(groups[name])
-            own = {
-                key.removeprefix(f"{name}."): value
-                for key, value in groups["optimizer"].items()
-                if key.startswith(f"{name}.")
-            }
-            player.optimizer.load_state(own)
+        self.game.put_back(groups)
         if self.average:
             self.average.network.load_state_dict(groups["average"])
-        self.game.rng.set_state(groups["rng"]["run"])
 
     def _groups(self) -> Groups:
-        generator, discriminator = self.game.generator, self.game.discriminator
-        optimizer = {f"generator.{name}": value for name, value in generator.optimizer.state().items()}
-        optimizer |= {f"discriminator.{name}": value for name, value in discriminator.optimizer.state().items()}
         average = {"average": self.average.network.state_dict()} if self.average else {}
-        return average | {
-            "generator": generator.network.state_dict(),
-            "discriminator": discriminator.network.state_dict(),
-            "optimizer": optimizer,
-            "rng": {"run": self.game.rng.get_state()},
-        }
+        return average | self.game.groups()
 
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint. GantoolError where it is damaged or of another configuration."""
@@ -131,19 +112,26 @@ def build_state(
     _require_reachable(config, dataset)
     generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights, dataset.shape)
     generator.symmetric = dataset.symmetric
-    discriminator = build_discriminator(config.discriminator, dataset.shape, weights)
+    discriminator = build_discriminator(config.discriminator, dataset.shape, weights, training.pack)
+    optimistic = training.play == "optimistic"
     clip = config.objective.penalty.limit if config.objective.penalty.kind == "clip" else None
+    for network in (generator, discriminator):
+        network.to(device=device, dtype=dtype).train()
     game = Game(
-        generator=_player(generator, config.optimizer.of("generator"), device, dtype),
-        discriminator=_player(discriminator, config.optimizer.of("discriminator"), device, dtype, clip),
+        Player(generator, build_optimizer(generator, config.optimizer.of("generator"), optimistic)),
+        Player(discriminator, build_optimizer(discriminator, config.optimizer.of("discriminator"), optimistic, clip)),
         objective=build_objective(config.objective),
         noise=config.noise,
         draw_batch=batches.draw,
         rng=torch.Generator(device).manual_seed(derive_seed(training.seed, "training")),
         batch_size=training.batch_size,
-        k=training.k,
+        discriminator_steps=training.discriminator_steps,
         options=training,
         penalty=config.objective.penalty,
+        feature_matching=config.objective.feature_matching,
+        play=training.play,
+        consensus=training.consensus,
+        pack=training.pack,
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
     return TrainingState(game, batches, average=average)
@@ -155,18 +143,6 @@ def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.d
     for config in configs:
         states.append(build_state(config, dataset, device, beside=states[0] if states else None))
     return states
-
-
-def _player(
-    network: torch.nn.Module,
-    config: PlayerOptimizer,
-    device: torch.device,
-    dtype: torch.dtype,
-    clip: float | None = None,
-) -> Player:
-    network.to(device=device, dtype=dtype).train()
-    optimizer = build_optimizer(network, config)
-    return Player(network, Clipped(optimizer, list(network.parameters()), clip) if clip else optimizer)
 
 
 # What a layer of each kind can put out.

@@ -31,7 +31,7 @@ class Safeguard:
 
     def __init__(self, members: Sequence[Member], stop: StopRequest) -> None:
         self.members, self.stop = members, stop
-        self.several = members[0].run.config.training.k > 1
+        self.several = members[0].run.config.training.discriminator_steps.most > 1
         self.long = self.several  # until the first one has been timed
         self.kept = False
         for member in members:

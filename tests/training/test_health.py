@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
+from torch import Tensor
 
 from gantool.config import DataConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
@@ -57,7 +58,7 @@ def lines_of(run: Run) -> list[dict[str, Any]]:
 
 
 def record_at(step: int) -> Record:
-    return Record(step, 1, *[0.0] * 9)
+    return Record(step, 1, *[0.0] * 10)
 
 
 def test_a_look_is_the_figures_of_its_samples_in_float64(digits: Dataset) -> None:
@@ -183,3 +184,37 @@ def test_without_validation_rows_there_is_no_likelihood(digits: Dataset) -> None
     look = Health(make_config(), dataset, build_state(make_config(), dataset, CPU), []).look(11)
     assert (look.validation_log_likelihood, look.validation_sigma) == (None, None)
     assert "validation_sigma" not in replace(record_at(11), look=look).to_dict()
+
+
+@pytest.mark.parametrize(("knows", "alarmed"), [(True, True), (False, False)])
+def test_a_discriminator_that_knows_the_training_rows_by_heart_is_told_once(
+    knows: bool, alarmed: bool, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that answers 4 on training rows, or on all real rows, and −4 on whatever else."""
+    state = build_state(make_config(), digits, CPU)
+    known = (
+        [digits.values(digits.train.stored)]
+        if knows
+        else [digits.values(split.stored) for split in (digits.train, digits.validation)]
+    )
+
+    def judge(rows: Tensor, rng: object = None) -> Tensor:
+        near = torch.cdist(rows.double(), torch.cat(known).double()).min(dim=1).values < 1e-6
+        return torch.where(near, 4.0, -4.0)
+
+    monkeypatch.setattr(state.game.discriminator.network, "forward", judge)
+    health = Health(make_config(), digits, state, [])
+    step = 600  # a look is due
+    while not health.is_due(step):
+        step += 1
+    first, second = health.see(record_at(step)), health.see(record_at(step))
+    look = first.look
+    assert look is not None
+    assert look.discriminator_on_training == pytest.approx(torch.sigmoid(torch.tensor(4.0)).item())
+    assert [alarm.kind for alarm in first.alarms] == (["overfit"] if alarmed else [])
+    assert second.alarms == ()
+    if knows:
+        assert look.discriminator_overfit == pytest.approx(1.0)
+        assert "by heart" in first.alarms[0].sentence
+    else:
+        assert look.discriminator_overfit == 0.0

@@ -11,10 +11,11 @@ from torch import Tensor
 from gantool.config import TrainingConfig
 from gantool.data.batches import Batch
 from gantool.nn import ScaledDropout
+from gantool.runs.checkpoint import Groups
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
-from gantool.training.game import Game, Iteration
-from gantool.training.orders import ORDERS
-from gantool.training.penalties import penalty
+from gantool.training.game import Game, Iteration, copied
+from gantool.training.orders import order_of
+from gantool.training.penalties import Judged, penalty
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -28,7 +29,8 @@ class AutogradEngine:
     """
 
     def __init__(self, game: Game, dtype: torch.dtype | None = None) -> None:
-        self.game, self.k, self.dtype = game, game.k, dtype
+        self.game, self.dtype = game, dtype
+        self.discriminator_steps = game.discriminator_steps
         self.of_discriminator: Gradients = ()
         self.of_generator: Gradients = ()
 
@@ -46,16 +48,16 @@ class AutogradEngine:
         with self._precision():
             real_logits, fake_logits = self._judge_both(real.rows, fake.rows)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            loss = loss + penalty(self.game.penalty, self._judge, real.rows, fake.rows, self.game.rng)
+            loss = loss + self._penalty(real.rows, fake.rows)
             self.of_discriminator = self._unless_it_rests(1, loss, self.game.discriminator.gradients(loss))
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
     def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
         with self._precision(), self.game.discriminator.frozen():
             fake = self._generate(z)
-            real = self._judge(batch.rows) if self.game.objective.needs_real else None
-            loss, gradients = self._through_discriminator(fake, self._judge_for_generator(fake), real)
-            self.of_generator = self._unless_it_rests(0, loss, gradients)
+            real_logits = self._judge(batch.rows) if self.game.objective.needs_real else None
+            loss = self._generator_loss(fake, self._judge_for_generator(fake), batch.rows, real_logits)
+            self.of_generator = self._unless_it_rests(0, loss, self._of_generator(loss, fake))
         return loss.detach()
 
     def joint_gradients(self, real: Batch) -> Iteration:
@@ -63,15 +65,18 @@ class AutogradEngine:
             fake = self._generate(self.draw_noise(real.size))
             real_logits, fake_logits = self._judge(real.rows), self._judge(fake)
             discriminator_loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            smooth = penalty(self.game.penalty, self._judge, real.rows, fake.detach(), self.game.rng)
-            discriminator_loss = discriminator_loss + smooth
-            of_discriminator = self.game.discriminator.gradients(discriminator_loss, keep_graph=True)
+            discriminator_loss = discriminator_loss + self._penalty(real.rows, fake.detach())
             # One mask for both losses, unless the generator's has none.
             again = not self.game.options.dropout_for_generator
             judged = self._judge_for_generator(fake) if again else fake_logits
-            generator_loss, of_generator = self._through_discriminator(fake, judged, real_logits)
-            self.of_discriminator = self._unless_it_rests(1, discriminator_loss, of_discriminator)
-            self.of_generator = self._unless_it_rests(0, generator_loss, of_generator)
+            generator_loss = self._generator_loss(fake, judged, real.rows, real_logits)
+            if self.game.play == "consensus":
+                self.of_discriminator, self.of_generator = self._in_consensus(discriminator_loss, generator_loss)
+            else:
+                of_discriminator = self.game.discriminator.gradients(discriminator_loss, keep_graph=True)
+                of_generator = self._of_generator(generator_loss, fake)
+                self.of_discriminator = self._unless_it_rests(1, discriminator_loss, of_discriminator)
+                self.of_generator = self._unless_it_rests(0, generator_loss, of_generator)
         seen = (discriminator_loss, generator_loss, real_logits, fake_logits)
         return Iteration(*(tensor.detach() for tensor in seen))
 
@@ -85,21 +90,59 @@ class AutogradEngine:
             self.game.generator.optimizer.step(self.of_generator, rates.generator)
         self.of_generator = ()
 
-    def _through_discriminator(
-        self, fake: Tensor, logits: Tensor, real_logits: Tensor | None
-    ) -> tuple[Tensor, Gradients]:
-        """The generator's loss on these logits of `fake`, and its gradients."""
-        options, generator = self.game.options, self.game.generator
-        if options.generator_below < 1.0:
+    def remember(self) -> list[Groups]:
+        return [copied(self.game.groups())]
+
+    def draw_again(self, since: list[Groups]) -> None:
+        self.game.rng.set_state(since[0]["rng"]["run"])
+
+    def go_back(self, to: list[Groups]) -> None:
+        self.game.put_back(to[0], random_numbers=False)
+
+    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor | float:
+        return penalty(self.game.penalty, Judged(self._judge, real, fake, self.game.rng, self.game.pack))
+
+    def _generator_loss(self, fake: Tensor, logits: Tensor, real: Tensor, real_logits: Tensor | None) -> Tensor:
+        """The generator's loss on these logits of `fake`; `real` are real rows."""
+        below = self.game.options.generator_below
+        if below < 1.0:
             # What is left out gives no gradient; the loss stays the mean over all.
-            logits = logits.where(logits.sigmoid() < options.generator_below, logits.detach())
+            logits = logits.where(logits.sigmoid() < below, logits.detach())
         loss = self.game.objective.generator_loss(logits, real_logits)
-        if not options.gradient_scale:
-            return loss, generator.gradients(loss)
-        (by_samples,) = torch.autograd.grad(loss, fake, retain_graph=True)
+        return loss + self.game.feature_matching * self._feature_distance(real, fake)
+
+    def _feature_distance(self, real: Tensor, fake: Tensor) -> Tensor | float:
+        """‖E φ(x) − E φ(G(z))‖², φ being the discriminator's last hidden layer (Salimans et al. 2016)."""
+        if not self.game.feature_matching:
+            return 0.0
+        features = self.game.discriminator.network.features
+        with torch.no_grad():
+            aim = features(real, self.game.rng).mean(dim=0)  # type: ignore[operator]  # a Discriminator's method
+        found: Tensor = features(fake, self.game.rng).mean(dim=0)  # type: ignore[operator]
+        distance: Tensor = (found - aim).square().sum()
+        return distance
+
+    def _of_generator(self, loss: Tensor, fake: Tensor) -> Gradients:
+        """The generator's gradients; scaled up where `gradient_scale` asks for it."""
+        gradients = self.game.generator.gradients(loss, keep_graph=bool(self.game.options.gradient_scale))
+        if not self.game.options.gradient_scale:
+            return gradients
+        (by_samples,) = torch.autograd.grad(loss, fake)
         length = torch.linalg.vector_norm(by_samples)
-        scale = (options.gradient_scale / length).clamp_min(1.0).where(length > 0, 1.0)
-        return loss, tuple(gradient * scale for gradient in generator.gradients(loss))
+        scale = (self.game.options.gradient_scale / length).clamp_min(1.0).where(length > 0, 1.0)
+        return tuple(gradient * scale for gradient in gradients)
+
+    def _in_consensus(self, discriminator_loss: Tensor, generator_loss: Tensor) -> tuple[Gradients, Gradients]:
+        """Both players' gradients, and those of ½·consensus·‖both‖², by all parameters (Mescheder et al. 2017)."""
+        own = self.game.discriminator.gradients(discriminator_loss, keep_graph=True, differentiable=True)
+        others = self.game.generator.gradients(generator_loss, differentiable=True)
+        energy = 0.5 * self.game.consensus * torch.stack([g.square().sum() for g in own + others]).sum()
+        of_discriminator = self.game.discriminator.gradients(energy, keep_graph=True)
+        of_generator = self.game.generator.gradients(energy)
+        return (
+            tuple((gradient + more).detach() for gradient, more in zip(own, of_discriminator, strict=True)),
+            tuple((gradient + more).detach() for gradient, more in zip(others, of_generator, strict=True)),
+        )
 
     def _unless_it_rests(self, player: int, loss: Tensor, gradients: Gradients) -> Gradients:
         """Nothing where the player's loss is below `rest_below`. Synchronises with the device where that is set."""
@@ -135,7 +178,8 @@ class AutogradEngine:
         if getattr(self.game.discriminator.network, "mixes_rows", False):
             return self._judge(real), self._judge(fake)
         logits = self._judge(torch.cat([real, fake]))
-        return logits[: len(real)], logits[len(real) :]
+        judged = len(real) // self.game.pack
+        return logits[:judged], logits[judged:]
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.dtype is None:
@@ -145,7 +189,7 @@ class AutogradEngine:
 
 
 def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
-    order, dtype = ORDERS[training.order], DTYPES[training.precision]
+    order, dtype = order_of(training), DTYPES[training.precision]
     games = [AutogradEngine(state.game, dtype if dtype != torch.float32 else None) for state in states]
 
     def play(first: int, rates: Sequence[Rates]) -> list[Iteration]:

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from gantool.config import TrainingConfig
 from gantool.data.batches import Batch
+from gantool.runs.checkpoint import Groups
 from gantool.training.engines.dense_network import DenseNetwork
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
-from gantool.training.game import Game, Iteration
-from gantool.training.orders import ORDERS
+from gantool.training.game import Game, Iteration, copied
+from gantool.training.orders import order_of
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -40,6 +41,12 @@ def why_not_dense(states: Sequence[TrainingState]) -> str:
         return "the generator's loss compares with real rows"
     if game.penalty.differentiates:
         return "the penalty differentiates the discriminator twice"
+    if game.play == "consensus":
+        return "consensus differentiates both gradients"
+    if game.feature_matching:
+        return "feature matching looks into the discriminator"
+    if game.pack > 1:
+        return "the discriminator judges packs of samples"
     if option := game.options.needs_autograd:
         return f"training.{option} needs autograd"
     return ""
@@ -53,7 +60,7 @@ class DenseEngine:
 
     def __init__(self, games: Sequence[Game], dtype: torch.dtype) -> None:
         self.games, self.dtype = games, dtype
-        self.objective, self.k = games[0].objective, games[0].k
+        self.objective, self.discriminator_steps = games[0].objective, games[0].discriminator_steps
         self.device = games[0].rng.device
         self.generator = DenseNetwork([game.generator for game in games], dtype)
         self.discriminator = DenseNetwork([game.discriminator for game in games], dtype)
@@ -111,6 +118,19 @@ class DenseEngine:
     def move_generator(self, rates: Tensor) -> None:
         self.generator.move(rates[0])
 
+    def remember(self) -> list[Groups]:
+        return [copied(game.groups()) for game in self.games]
+
+    def draw_again(self, since: list[Groups]) -> None:
+        for game, groups in zip(self.games, since, strict=True):
+            game.rng.set_state(groups["rng"]["run"])
+
+    def go_back(self, to: list[Groups]) -> None:
+        for game, groups in zip(self.games, to, strict=True):
+            game.put_back(groups, random_numbers=False)
+        self.generator.round_copies()
+        self.discriminator.round_copies()
+
     def _generate(self, z: Tensor) -> Tensor:
         return self.generator.forward(z.to(self.dtype), self._draw_masks(self.generator, z))
 
@@ -146,7 +166,7 @@ def _derivatives(loss: Callable[..., Tensor], *logits: Tensor) -> tuple[Tensor, 
 
 
 def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
-    order = ORDERS[training.order]
+    order = order_of(training)
     engine = DenseEngine([state.game for state in states], DTYPES[training.precision])
 
     def play(first: int, rates: Sequence[Rates]) -> list[Iteration]:

@@ -196,7 +196,7 @@ class DenseNetwork:
     def move(self, rates: Tensor) -> None:
         """One update of every parameter from the gradients that the last backward pass kept: momentum in a single pass
         over memory, another optimizer by its own step. `rates` [2]: learning rate and momentum."""
-        parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
+        parameters = self._parameters()
         if parameters[0].velocity is not None:
             for parameter in parameters:
                 parameter.move(rates)
@@ -206,9 +206,16 @@ class DenseNetwork:
             own = [p.gradient[index] if several else p.gradient for p in parameters]
             gradients = [grad.to(p.master.dtype) for grad, p in zip(own, parameters, strict=True)]
             optimizer.step(gradients, Rate(*rates.tolist()))  # synchronises with the device
-        for p in parameters:
-            if p.copy is not None:
-                p.copy.copy_(p.master)
+        self.round_copies()
+
+    def round_copies(self) -> None:
+        """Brings the parameters in the compute type up to date with their masters."""
+        for parameter in self._parameters():
+            if parameter.copy is not None:
+                parameter.copy.copy_(parameter.master)
+
+    def _parameters(self) -> list[_Parameter]:
+        return [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
 
 
 def _velocities(optimizer: Optimizer) -> dict[int, Tensor]:

@@ -18,7 +18,7 @@ from gantool.training.engines.dense import DenseEngine, why_not_dense
 from gantool.training.engines.step import DTYPES, EngineKind, Step, products
 from gantool.training.game import Iteration
 from gantool.training.optimizers import Momentum, inside, name_of
-from gantool.training.orders import ORDERS, Order
+from gantool.training.orders import Order, order_of
 from gantool.training.schedules import Rates
 from gantool.training.state import TrainingState
 
@@ -39,10 +39,14 @@ def why_not_captured(states: Sequence[TrainingState]) -> str:
     game = states[0].game
     if game.rng.device.type != "cuda":
         return "no CUDA graph: it trains on the CPU"
+    if game.play != "gradient":
+        return f"no CUDA graph: {game.play} steps keep what a graph does not hold"
     for player in (game.generator, game.discriminator):
         if not isinstance(inside(player.optimizer), Momentum):
             return f"no CUDA graph: {name_of(player.optimizer)} takes its rate from the host"
-    if game.k > MOST_UPDATES:
+    if game.discriminator_steps.rules:
+        return "no CUDA graph: k changes on a schedule"
+    if game.discriminator_steps.k > MOST_UPDATES:
         return f"no CUDA graph: k is above {MOST_UPDATES}, and a graph cannot be stopped within an iteration"
     if not states[0].batches.even:
         return "no CUDA graph: the last batch of an epoch is short"
@@ -61,7 +65,7 @@ class CapturedGame:
         self.streams, self.order = [state.batches for state in states], order
         games = [replace(state.game, draw_batch=partial(self._staged, r)) for r, state in enumerate(states)]
         self.engine = DenseEngine(games, dtype)
-        device, k, batch_size = self.engine.device, self.engine.k, games[0].batch_size
+        device, k, batch_size = self.engine.device, games[0].discriminator_steps.k, games[0].batch_size
         self.rates = torch.zeros(ITERATIONS, 2, 2, dtype=torch.float64, device=device)
         self.indices = torch.zeros(len(games), ITERATIONS * k, batch_size, dtype=torch.int64, device=device)
         # The graph, and what its last iteration sees, at each replay anew.
@@ -97,7 +101,7 @@ class CapturedGame:
         coming = torch.tensor([now.values() for now in rates], dtype=torch.float64, device="cpu")
         coming = coming.pin_memory() if self.rates.is_cuda else coming
         self.rates[: len(rates)].copy_(coming, non_blocking=True)
-        k = self.engine.k
+        k = self.engine.discriminator_steps.k
         for indices, stream in zip(self.indices, self.streams, strict=True):
             indices[: len(rates) * k].copy_(stream.indices(first * k, len(rates) * k), non_blocking=True)
 
@@ -132,7 +136,7 @@ class CapturedGame:
 
 
 def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
-    captured = CapturedGame(states, ORDERS[training.order], DTYPES[training.precision])
+    captured = CapturedGame(states, order_of(training), DTYPES[training.precision])
     parts = [products(training, captured.engine.device)]
     parts += [f"{len(states)} replicas at once"] if len(states) > 1 else []
     return Step(captured.play, lambda: f"fused step ({'; '.join([*parts, captured.describe()])})", ITERATIONS)

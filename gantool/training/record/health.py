@@ -1,4 +1,5 @@
-"""A look at the samples every few epochs: have they collapsed, and how likely do they make validation rows?
+"""A look every few epochs: have the samples collapsed, how likely do they make validation rows, and does the
+discriminator know the training rows by heart?
 
 A look draws its own noise, always the same, so that training is left as it would be without it, and successive looks
 show one set of samples changing.
@@ -14,6 +15,7 @@ import torch
 
 from gantool.config import RunConfig
 from gantool.data.dataset import Dataset
+from gantool.models import draw_noise
 from gantool.numerics.density import geometric_grid
 from gantool.numerics.neighbours import all_twins, near_radius, nearest_other, pairs_within
 from gantool.numerics.rows import random_subset
@@ -40,14 +42,26 @@ SIGMAS = geometric_grid(0.01, 1.0, 19)
 FEW, PATIENCE, LOST = 0.1, 3, 0.1
 
 
-class Health:
-    """Looks at the generator every `training.watch_every` epochs, where a line of metrics is written anyway.
+# So much of what the discriminator goes by is memory of the training rows: the larger part.
+MEMORY = 0.5
 
-    `history` are the effective numbers of samples at the looks so far, when a run goes on.
+
+class Health:
+    """Looks at both players every `training.watch_every` epochs, where a line of metrics is written anyway.
+
+    When a run goes on, `history` are the effective numbers of samples at the looks so far, and `overfit` is the
+    discriminator's at the last one.
     """
 
-    def __init__(self, config: RunConfig, dataset: Dataset, state: TrainingState, history: Sequence[float]) -> None:
-        self.config, self.state, self.history = config, state, list(history)
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        state: TrainingState,
+        history: Sequence[float],
+        overfit: float = 0.0,
+    ) -> None:
+        self.config, self.state, self.history, self.overfit = config, state, list(history), overfit
         device = state.game.rng.device
         self.seed = derive_seed(config.training.seed, "health")
         self.count = min(SAMPLES, len(dataset.train))
@@ -55,6 +69,9 @@ class Health:
         apart = nearest_other(real)[1]
         self.radius, self.fixed_radius = near_radius(apart, real.shape[1]), all_twins(apart)
         self.distinct_real = distinct_rows(real, self.radius)
+        # What the discriminator sees of as many training and validation rows.
+        seen = [random_subset(dataset.train.stored, self.count, self.seed), dataset.validation.stored[:VALIDATION_ROWS]]
+        self.judged = [dataset.training_values(part, torch.float32).to(device) for part in seen]
         rows = dataset.values(dataset.validation.stored[:VALIDATION_ROWS]).to(device)
         self.selection, self.scored = rows[: len(rows) // 2], rows[len(rows) // 2 :]
 
@@ -67,7 +84,9 @@ class Health:
             return record
         look = self.look(record.step)
         self.history.append(look.distinct_samples)
-        return replace(record, look=look, alarms=self._alarms(record.epoch))
+        alarms = (*self._collapse(record.epoch), *self._memory(record.epoch, look))
+        self.overfit = look.discriminator_overfit or 0.0
+        return replace(record, look=look, alarms=alarms)
 
     def is_due(self, step: int) -> bool:
         """Whether `watch_every` epochs ended since the line of metrics before: a function of the step alone."""
@@ -76,7 +95,7 @@ class Health:
         return self._looks_at(step) > self._looks_at(before)
 
     def _looks_at(self, step: int) -> int:
-        ended = step * self.state.game.k // self.state.batches_per_epoch
+        ended = self.config.training.discriminator_steps.before(step) // self.state.batches_per_epoch
         return ended // self.config.training.watch_every
 
     def look(self, step: int) -> Look:
@@ -91,7 +110,7 @@ class Health:
         distinct = distinct_rows(samples, self.radius)
         # Real rows that are all alike leave nothing to lose.
         kept = math.log(distinct) / math.log(self.distinct_real) if self.distinct_real > 1 else 1.0
-        return Look(max(0.0, 1.0 - kept), distinct, *self._likelihood(samples))
+        return Look(max(0.0, 1.0 - kept), distinct, *self._likelihood(samples), *self._judgements())
 
     def _likelihood(self, samples: torch.Tensor) -> tuple[float | None, float | None]:
         """The mean log-density of the scored rows in nats, at the sigma that is best on the others; that sigma."""
@@ -103,7 +122,43 @@ class Health:
             best = sigmas[means.argmax()][None]
             return parzen_log_density(self.scored, samples, best).double().mean().item(), best.item()
 
-    def _alarms(self, epoch: int) -> tuple[Alarm, ...]:
+    def _judgements(self) -> tuple[float, float, float] | tuple[()]:
+        """The discriminator's means on training and validation rows, and its overfit; nothing without the latter."""
+        if len(self.judged[1]) < 2 * self.config.training.pack:
+            return ()
+        game = self.state.game
+        network = game.discriminator.network
+        z = draw_noise(self.config.noise, self.count, self._fresh(), dtype=self.judged[0].dtype)
+        network.eval()
+        game.generator.network.eval()
+        with torch.no_grad():
+            rows = (*self.judged, game.generator.network(z))
+            whole = [part[: len(part) // game.pack * game.pack].to(z.dtype) for part in rows]
+            train, validation, samples = (game.objective.judgement(network(part)).double() for part in whole)
+        network.train()
+        game.generator.network.train()
+        gap, apart = train.mean() - validation.mean(), train.mean() - samples.mean()
+        chance = 3.0 * (train.var() / len(train) + validation.var() / len(validation)).sqrt()
+        overfit = (gap / apart).clamp(0.0, 1.0).item() if gap > chance and apart > 0 else 0.0
+        return train.mean().item(), validation.mean().item(), overfit
+
+    def _fresh(self) -> torch.Generator:
+        return torch.Generator(self.state.game.rng.device).manual_seed(self.seed)
+
+    def _memory(self, epoch: int, look: Look) -> tuple[Alarm, ...]:
+        """An alarm where the discriminator begins to go by memory, and none while it goes on."""
+        overfit = look.discriminator_overfit or 0.0
+        if overfit < MEMORY or self.overfit >= MEMORY:
+            return ()
+        sentence = (
+            f"The discriminator knows the training rows by heart by epoch {epoch}: its mean is "
+            f"{look.discriminator_on_training:.2f} on them and {look.discriminator_on_validation:.2f} on validation "
+            f"rows, so that {overfit:.0%} of what it tells them from samples by is memory. A smaller k, dropout or "
+            f"more rows help."
+        )
+        return (Alarm("overfit", sentence),)
+
+    def _collapse(self, epoch: int) -> tuple[Alarm, ...]:
         """An alarm where a collapse begins, and none while it goes on."""
         few = FEW * self.distinct_real
         if not has_collapsed(self.history, few) or has_collapsed(self.history[:-1], few):

@@ -145,7 +145,8 @@ class Member:
         figures = measure(iteration, self.state.game.objective)  # both synchronise with the device
         now = time.perf_counter()
         rows_before = self.state.batches.rows_before
-        images = rows_before(step * training.k) - rows_before(self._last_step * training.k)
+        batches_before = training.discriminator_steps.before
+        images = rows_before(batches_before(step)) - rows_before(batches_before(self._last_step))
         record = build_record(step, epoch, rates, figures, images, now - self._last_time, now - self._started)
         record = self.health.see(record) if self.health else record
         append_json_line(self.run.metrics, record.to_dict())

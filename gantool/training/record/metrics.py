@@ -24,12 +24,19 @@ class Look:
     `collapse_score` is 1 − ln(that) / ln(the same of real rows): 0 for real rows, 1 for one sample over and over.
     `validation_log_likelihood` is a Parzen estimate in nats from 1,000 samples, a tenth of the protocol's, so that it
     compares with other looks alone; None without validation rows.
+
+    `discriminator_on_training` and `discriminator_on_validation` are the means of D on up to 1,000 rows each, dropout
+    off. `discriminator_overfit` is the part of what D tells training rows and samples apart by that does not hold on
+    validation rows: (training − validation)/(training − samples), from 0, all holds, to 1; 0 within chance.
     """
 
     collapse_score: float
     distinct_samples: float
     validation_log_likelihood: float | None
     validation_sigma: float | None
+    discriminator_on_training: float | None = None
+    discriminator_on_validation: float | None = None
+    discriminator_overfit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class Alarm:
 class Record:
     """One line. Losses, `value` and the means of D are of the batch at `step`, in training mode (dropout on).
 
-    value is the objective's own, V(D, G) in nats for the log family; real_probability is the mean of D(x), or of the
+    value is the objective's own, V(D, G) in nats for the log family, and optimum what it is where both players have
+    reached their best; real_probability is the mean of D(x), or of the
     score that an objective without probabilities has in its place, fake_probability that of D(G(z)).
     `learning_rate` and `momentum` are the generator's. `images_per_second` counts the training images that the
     discriminator saw since the line before.
@@ -57,6 +65,7 @@ class Record:
     discriminator_loss: float
     generator_loss: float
     value: float
+    optimum: float
     real_probability: float
     fake_probability: float
     learning_rate: float
@@ -89,7 +98,8 @@ def measure(iteration: Iteration, objective: Objective) -> dict[str, float]:
             objective.judgement(iteration.fake_logits).mean(),
         ]
     ).tolist()
-    names = ("discriminator_loss", "generator_loss", "value", "real_probability", "fake_probability")
+    figures.append(objective.optimum)
+    names = ("discriminator_loss", "generator_loss", "value", "real_probability", "fake_probability", "optimum")
     return dict(zip(names, figures, strict=True))
 
 
@@ -104,6 +114,7 @@ def build_record(
         discriminator_loss=figures["discriminator_loss"],
         generator_loss=figures["generator_loss"],
         value=figures["value"],
+        optimum=figures["optimum"],
         real_probability=figures["real_probability"],
         fake_probability=figures["fake_probability"],
         learning_rate=rates.generator.learning_rate,
@@ -122,6 +133,12 @@ def truncate_records(run: Run, step: int, interval: int) -> float:
     with replacing(run.metrics) as partial:
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     return float(kept[-1]["seconds"]) if kept else 0.0
+
+
+def read_last_overfit(run: Run) -> float:
+    """`discriminator_overfit` at the newest look that metrics.jsonl holds; 0 where there is none."""
+    found = [float(line["discriminator_overfit"]) for line in run.records() if "discriminator_overfit" in line]
+    return found[-1] if found else 0.0
 
 
 def read_distinct_samples(run: Run) -> list[float]:
