@@ -2,4 +2,5 @@
 
 from gantool.cli import main
 
-main()
+if __name__ == "__main__":  # and not where a worker process of a sweep imports it
+    main()

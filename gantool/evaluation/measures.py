@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from gantool.progress import Progress, silent
 
 
 class Measure(NamedTuple):
-    """`name` is the word in evaluations.jsonl and on the command line; `score` makes a result of a subject.
+    """`name` is the word in evaluations.jsonl and on the command line; `score` makes a result of a subject; `headline`
+    are the few figures that stand for a record, by their names in tables.
 
     A result is a frozen dataclass with the fields `run`, `step` and `seconds`, and `to_dict` for --json.
     """
@@ -25,14 +26,32 @@ class Measure(NamedTuple):
     name: str
     settings: type
     score: Callable[[Subject, Any, Progress], Any]
+    headline: Callable[[Mapping[str, Any]], dict[str, float | None]]
+
+
+def _of_parzen(record: Mapping[str, Any]) -> dict[str, float | None]:
+    return {"Parzen, nats": record["log_likelihood"]}
+
+
+def _of_features(record: Mapping[str, Any]) -> dict[str, float | None]:
+    names = {"frechet_distance": "Fréchet distance", "precision": "precision", "recall": "recall"}
+    return {shown: record.get(name) for name, shown in names.items()}
+
+
+def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
+    modes = record.get("modes")
+    if not modes:
+        return {"near-duplicates": record["duplicates"]["near_share"]}
+    names = {"captured": "modes", "high_quality": "good samples", "kl": "reverse KL"}
+    return {shown: modes.get(name) for name, shown in names.items()}
 
 
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("parzen", ParzenSettings, parzen_of),
-        Measure("features", FeatureSettings, features_of),
-        Measure("diversity", DiversitySettings, diversity_of),
+        Measure("parzen", ParzenSettings, parzen_of, _of_parzen),
+        Measure("features", FeatureSettings, features_of, _of_features),
+        Measure("diversity", DiversitySettings, diversity_of, _of_diversity),
     )
 }
 

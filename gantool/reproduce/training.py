@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from gantool.config import RunConfig
-from gantool.config.compare import config_differences
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
-from gantool.runs import Run, list_runs
+from gantool.runs import Run
+from gantool.runs.matching import find_matching
 from gantool.training.record.member import Observer
 from gantool.training.session import Outcome, resume_run, start_run, with_length
 
@@ -78,7 +78,7 @@ def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch
     runs: list[Run] = []
     for seed in range(plan.seeds):
         config = plan.config(seed)
-        run = _find(plan.folder, config)
+        run = find_matching(plan.folder, config)
         if run is None or run.status().state != "finished":
             outcome = _train(run, config, plan.folder, dataset, device, watch)
             if outcome.signal_number is not None:
@@ -86,24 +86,6 @@ def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch
             run = outcome.run
         runs.append(run)
     return Trained(tuple(runs))
-
-
-def _find(folder: Path, config: RunConfig) -> Run | None:
-    """The run of this configuration and seed that has come farthest; None where none has a checkpoint.
-
-    Raises UsageError where another process is at one of them: it would be trained twice.
-    """
-    matching = [run for run in list_runs(folder) if _is_of(run, config)]
-    for run in matching:
-        if holder := run.status().holder:
-            raise UsageError(f"The run {run.path} is being trained by {holder}; wait, or stop it.")
-    started = [run for run in matching if run.latest_step() is not None]
-    return max(started, key=lambda run: run.latest_step() or 0, default=None)
-
-
-def _is_of(run: Run, config: RunConfig) -> bool:
-    """Whether a run is this configuration's, whatever it is called."""
-    return run.config.training.seed == config.training.seed and not config_differences(run.config, config)
 
 
 def _train(

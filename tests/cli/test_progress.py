@@ -11,7 +11,7 @@ from gantool.training.record.metrics import Alarm, Look, Record
 
 
 def record(step: int, look: Look | None = None, alarms: tuple[Alarm, ...] = ()) -> Record:
-    return Record(step, 1, *[0.5] * 9, look=look, alarms=alarms)
+    return Record(step, 1, *[0.5] * 10, look=look, alarms=alarms)
 
 
 def test_a_look_and_an_alarm_are_shown() -> None:

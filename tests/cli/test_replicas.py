@@ -115,10 +115,10 @@ def test_the_display_shows_means_and_names_who_raised_an_alarm() -> None:
         ReplicaDisplay(display) as replicas,
     ):
         one, other = replicas.observer("0001-a"), replicas.observer("0002-b")
-        one.on_record(Record(10, 1, 0.2, *[0.5] * 8, look=Look(0.0, 10.0, 5.0, 0.2)))
+        one.on_record(Record(10, 1, 0.2, *[0.5] * 9, look=Look(0.0, 10.0, 5.0, 0.2)))
         alarms = (Alarm("collapse", "X."),)
-        other.on_record(Record(10, 1, 0.4, *[0.5] * 8, look=Look(0.5, 20.0, 6.0, 0.2), alarms=alarms))
-        one.on_record(Record(20, 2, 0.7, *[0.5] * 8))  # the other has failed
+        other.on_record(Record(10, 1, 0.4, *[0.5] * 9, look=Look(0.5, 20.0, 6.0, 0.2), alarms=alarms))
+        one.on_record(Record(20, 2, 0.7, *[0.5] * 9))  # the other has failed
     lines = out.getvalue().splitlines()
     assert lines[0] == "ALARM at step 10: 0002-b: X."
     assert lines[1].startswith("step 10/20  epoch 1  D loss 0.300")

@@ -13,9 +13,11 @@ QUANTITIES = ("discriminator's loss", "generator's loss")
 class Diverged(GantoolError):
     """A loss or a weight is no longer finite."""
 
+    OPENING = "Training diverged"
+
     def __init__(self, step: int, quantity: str) -> None:
         super().__init__(
-            f"Training diverged: at step {step} the {quantity} is not finite; the last checkpoint is from before that. "
+            f"{self.OPENING}: at step {step} the {quantity} is not finite; the last checkpoint is from before that. "
             "Lower optimizer.learning_rate and train again."
         )
         self.step, self.quantity = step, quantity
