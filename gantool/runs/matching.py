@@ -16,12 +16,17 @@ def find_matching(folder: Path, config: RunConfig) -> Run | None:
     A run is a configuration's whatever its name and description are. Raises UsageError where another process is at one
     of them: it would be trained twice.
     """
-    matching = [run for run in list_runs(folder) if _is_of(run, config)]
+    matching = all_matching(folder, config)
     for run in matching:
         if holder := run.status().holder:
             raise UsageError(f"The run {run.path} is being trained by {holder}; wait, or stop it.")
     started = [run for run in matching if run.latest_step() is not None]
     return max(started, key=lambda run: run.latest_step() or 0, default=None)
+
+
+def all_matching(folder: Path, config: RunConfig) -> list[Run]:
+    """Every run of this configuration and seed, one that never came to a checkpoint among them."""
+    return [run for run in list_runs(folder) if _is_of(run, config)]
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:

@@ -23,7 +23,7 @@ from gantool.evaluation.measures import measure
 from gantool.evaluation.recording import record
 from gantool.evaluation.subject import Place, subject_of_run
 from gantool.runs import Run
-from gantool.runs.matching import find_matching
+from gantool.runs.matching import all_matching, find_matching
 from gantool.runs.status import read_ending
 from gantool.training.record.divergence import Diverged
 from gantool.training.record.member import Observer
@@ -143,9 +143,8 @@ def do(job: Job) -> Done:
         dataset = _dataset(job.config.data, job.place.data_root, job.place.offline)
         run = find_matching(job.folder, job.config)
         if run is None or run.status().state != "finished":
-            ending = read_ending(run.path) if run else None
-            if run and ending and ending.reason and ending.reason.startswith(Diverged.OPENING):
-                return Done(job.number, job.label, "diverged", str(run.path), reason=ending.reason)  # and would again
+            if reason := _divergence(job):
+                return Done(job.number, job.label, "diverged", reason=reason)  # and would again
             outcome = _train(run, job, dataset)
             if outcome.signal_number is not None:
                 return Done(job.number, job.label, "stopped", str(outcome.run.path))
@@ -158,6 +157,13 @@ def do(job: Job) -> Done:
         return Done(job.number, job.label, "failed", reason=str(error))
     except Exception:  # the parent tells it: a worker that ends without a word would say less
         return Done(job.number, job.label, "failed", reason=traceback.format_exc())
+
+
+def _divergence(job: Job) -> str:
+    """Why a run of this job diverged, if one did."""
+    endings = [read_ending(run.path) for run in all_matching(job.folder, job.config)]
+    reasons = [ending.reason for ending in endings if ending and ending.reason]
+    return next((reason for reason in reasons if reason.startswith(Diverged.OPENING)), "")
 
 
 @lru_cache(maxsize=4)

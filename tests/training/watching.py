@@ -60,12 +60,17 @@ def weights(state: TrainingState) -> Tensor:
     return torch.cat([p.detach().flatten() for player in players for p in player.network.parameters()])
 
 
-def assert_same_run(first: Run, second: Run) -> None:
-    """Every tensor of the last checkpoint, and every metric but the timings, as bits."""
+def assert_same_weights(first: Run, second: Run) -> None:
+    """Every tensor of the last checkpoint, as bits."""
     paths = [find_checkpoint(run.checkpoints) for run in (first, second)]
     for name in ("generator", "discriminator", "optimizer", "rng"):
         one, other = ((path / f"{name}.safetensors").read_bytes() for path in paths)
         assert one == other, name
+
+
+def assert_same_run(first: Run, second: Run) -> None:
+    """Every tensor of the last checkpoint, and every metric but the timings, as bits."""
+    assert_same_weights(first, second)
     lines = [[json.loads(line) for line in run.metrics.read_text().splitlines()] for run in (first, second)]
     for records in lines:
         for record in records:
