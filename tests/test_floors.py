@@ -14,7 +14,7 @@ import gantool
 PACKAGE = Path(gantool.__file__).parent
 FLOORS = {
     "cli": 5, "__main__": 5,
-    "training": 4, "evaluation": 4, "bench": 4, "report": 4, "reproduce": 4, "sweep": 4, "doctor": 4,
+    "training": 4, "evaluation": 4, "bench": 4, "report": 4, "reproduce": 4, "sweep": 4, "theory": 4, "doctor": 4,
     "runs": 3, "sampling": 3, "plotting": 3,
     "numerics": 2, "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, sweep, train
+from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, sweep, theory, train
 from gantool.cli.processors import limit_spinning
 from gantool.version import __version__
 
@@ -55,6 +55,7 @@ app.command("sample", rich_help_panel="Work")(sample.sample)
 app.add_typer(eval.app, name="eval", rich_help_panel="Work")
 app.add_typer(bench.app, name="bench", rich_help_panel="Work")
 app.command("sweep", rich_help_panel="Work")(sweep.sweep)
+app.command("theory", rich_help_panel="Work")(theory.theory)
 app.add_typer(reproduce.app, name="reproduce", rich_help_panel="Work")
 app.command("report", rich_help_panel="Look")(report.report)
 app.command("runs", rich_help_panel="Look")(runs.runs)

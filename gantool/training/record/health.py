@@ -42,8 +42,8 @@ SIGMAS = geometric_grid(0.01, 1.0, 19)
 FEW, PATIENCE, LOST = 0.1, 3, 0.1
 
 
-# From this part of what the discriminator goes by, memory of the training rows is an alarm. Runs with dropout stayed below
-# 0.12; one without it, at k = 5 on the digits, passed 0.2 at epoch 420, and its generator collapsed from epoch 500 on.
+# From this part of what the discriminator goes by, memory of the training rows is an alarm. Runs with dropout stayed
+# below 0.12; one without it, at k = 5 on the digits, passed 0.2 at epoch 420, and its generator collapsed from 500 on.
 MEMORY = 0.2
 
 
