@@ -91,6 +91,15 @@ def neighbour_sheet(
     _save(_grid(np.concatenate([left, right], axis=2), min(columns, len(left)), gap=_PAIR_GAP), path)
 
 
+def figure2_sheet(samples: torch.Tensor, neighbours: torch.Tensor, shape: tuple[int, ...], path: Path) -> None:
+    """Writes samples [R, C, D] as a grid, and at the right of each row a training image of `neighbours` [R, D], framed
+    in yellow: the nearest one to the row's last sample (Goodfellow et al. 2014, Figure 2)."""
+    rows, columns, _ = samples.shape
+    left = _frame(_tiles(samples.flatten(0, 1), shape), _PAPER).reshape(rows, columns, *_frame_shape(shape))
+    right = _frame(_tiles(neighbours, shape), _FRAME_COLOUR)[:, None]
+    _save(_grid(np.concatenate([left, right], axis=1).reshape(-1, *_frame_shape(shape)), columns + 1), path)
+
+
 def animation(frames: torch.Tensor, shape: tuple[int, ...], columns: int, path: Path, milliseconds: int) -> None:
     """Writes [F, N, D] as a GIF of F frames, each a grid of N images, that plays `milliseconds` a frame and loops.
 
@@ -135,6 +144,12 @@ def _tiles(images: torch.Tensor, shape: tuple[int, ...]) -> Pixels:
     factor = max(1, math.ceil(_LEAST_SIDE / max(shape[1:])))
     tiles = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
     return np.broadcast_to(tiles, (*tiles.shape[:3], 3))
+
+
+def _frame_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and colours of a framed tile."""
+    factor = max(1, math.ceil(_LEAST_SIDE / max(shape[1:])))
+    return shape[1] * factor + 2 * _FRAME, shape[2] * factor + 2 * _FRAME, 3
 
 
 def _frame(tiles: Pixels, colour: tuple[int, int, int]) -> Pixels:

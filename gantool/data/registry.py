@@ -124,6 +124,7 @@ DATASETS: dict[str, Entry] = {
         load=_load_tfd,
         remedy=_convert_tfd,
     ),
+    "gaussian1d": Entry(about="one Gaussian on the line, the data of Figure 1, density known", load=_load_toy),
     "mixture1d": Entry(about="three Gaussians on the line, density known", load=_load_toy),
     "ring2d": Entry(about="eight narrow Gaussians on a circle, density known", load=_load_toy),
     "grid2d": Entry(about="twenty-five narrow Gaussians on a grid, density known", load=_load_toy),

@@ -77,15 +77,20 @@ def train_seeds(plan: Plan, dataset: Dataset, device: torch.device, watch: Watch
     """
     runs: list[Run] = []
     for seed in range(plan.seeds):
-        config = plan.config(seed)
-        run = find_matching(plan.folder, config)
-        if run is None or run.status().state != "finished":
-            outcome = _train(run, config, plan.folder, dataset, device, watch)
-            if outcome.signal_number is not None:
-                return Trained(tuple(runs), outcome)
-            run = outcome.run
-        runs.append(run)
+        outcome = train_one(plan.config(seed), plan.folder, dataset, device, watch)
+        if outcome.signal_number is not None:
+            return Trained(tuple(runs), outcome)
+        runs.append(outcome.run)
     return Trained(tuple(runs))
+
+
+def train_one(config: RunConfig, folder: Path, dataset: Dataset, device: torch.device, watch: Watch) -> Outcome:
+    """The run of this configuration in `folder`, trained to its end or gone on with; as it is where it is finished."""
+    run = find_matching(folder, config)
+    if run is not None and run.status().state == "finished":
+        step = run.latest_step() or 0
+        return Outcome(run, step, step, None, "")
+    return _train(run, config, folder, dataset, device, watch)
 
 
 def _train(

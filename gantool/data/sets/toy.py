@@ -71,6 +71,11 @@ def _equal_mixture(means: torch.Tensor, std: float) -> Mixture:
     )
 
 
+def _gaussian1d() -> Mixture:
+    """One Gaussian, mean 1 and standard deviation 0.6: the data of Figure 1."""
+    return _equal_mixture(torch.tensor([[1.0]], dtype=torch.float64, device="cpu"), 0.6)
+
+
 def _mixture1d() -> Mixture:
     """Three components of unequal weight and width, so that a fit can miss each in its own way."""
     return Mixture(
@@ -93,6 +98,7 @@ def _grid2d() -> Mixture:
 
 
 MIXTURES: dict[str, Mixture] = {
+    "gaussian1d": _gaussian1d(),
     "mixture1d": _mixture1d(),
     "ring2d": _ring2d(),
     "grid2d": _grid2d(),

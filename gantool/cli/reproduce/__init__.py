@@ -1,0 +1,25 @@
+"""`gantool reproduce`: tables and figures of the paper from one command, going on where an earlier one stopped."""
+
+from __future__ import annotations
+
+import typer
+
+from gantool.cli.reproduce import figures, table1, toys
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reproduce a table of the paper, end to end.\n\nExample: gantool reproduce table1 --dataset mnist",
+)
+
+
+@app.callback()
+def about() -> None:
+    """Reproduce a table of the paper, end to end.
+
+    Example: gantool reproduce table1 --dataset mnist
+    """
+
+
+app.command("table1")(table1.table1)
+app.command("figures")(figures.figures)
+app.command("toys")(toys.toys)
