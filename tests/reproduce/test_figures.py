@@ -73,9 +73,7 @@ def test_the_density_of_a_trained_generator_is_that_of_its_samples(drawn: tuple[
     with torch.no_grad():
         samples = run.load_generator()(z).numpy().ravel()
     counts, edges = np.histogram(samples, bins=20, range=(panel.x[0], panel.x[-1]))
-    shares = [
-        panel.p_g[(panel.x >= low) & (panel.x < high)].sum() * step for low, high in itertools.pairwise(edges)
-    ]
+    shares = [panel.p_g[(panel.x >= low) & (panel.x < high)].sum() * step for low, high in itertools.pairwise(edges)]
     assert inside == pytest.approx(counts.sum() / len(samples), abs=0.01)
     assert np.array(shares) == pytest.approx(counts / len(samples), abs=0.01)
     assert panel.d_star == pytest.approx(panel.p_data / (panel.p_data + panel.p_g), abs=1e-9)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from training.test_every_objective import configured
 from training.watching import assert_same_weights, make_config, silent, weights
 
-from gantool.config import NoiseConfig, PlayerOptimizer, RunConfig, TrainingConfig
+from gantool.config import NoiseConfig, PlayerOptimizer, RunConfig, StepsRule, TrainingConfig
 from gantool.config.objective import OBJECTIVE_NAMES
 from gantool.config.training import PLAY_NAMES
 from gantool.data import Dataset, load_dataset
@@ -112,9 +112,10 @@ def test_optimistic_steps_shrink_by_the_root_of_their_recurrence() -> None:
 
 
 def playing(play: str, preset: str = "digits", **training: object) -> RunConfig:
-    config = make_config(preset, "simultaneous" if play in JOINT else "alternating", 6, log_every=2, watch_every=0)
+    order = "simultaneous" if play in JOINT else "alternating"
+    config = make_config(preset, order, 6, **{"log_every": 2, "watch_every": 0} | training)
     slow = replace(config.optimizer, learning_rate=0.01)
-    return replace(config, optimizer=slow, training=replace(config.training, play=play, **training))  # type: ignore[arg-type]
+    return replace(config, optimizer=slow, training=replace(config.training, play=play))
 
 
 @pytest.mark.parametrize("play", [play for play in PLAY_NAMES if play != "consensus"])
@@ -195,3 +196,48 @@ def test_the_fused_step_declines_consensus(digits: Dataset) -> None:
     config = playing("consensus", engine="fused")
     with pytest.raises(UsageError, match="consensus differentiates both gradients"):
         build_step([build_state(config, digits, CPU)], config.training)
+
+
+@pytest.mark.parametrize("play", [play for play in PLAY_NAMES if play != "gradient"])
+def test_replicas_play_as_single_runs_do(play: str, digits: Dataset) -> None:
+    """In float64, up to the rounding of batched products."""
+    config = playing(play)
+    configs = [replace(config, training=replace(config.training, seed=seed)) for seed in (0, 1)]
+    together = [build_state(each, digits, CPU, torch.float64) for each in configs]
+    alone = [build_state(each, digits, CPU, torch.float64) for each in configs]
+    training = replace(config.training, precision="float32")
+    if play == "consensus":
+        step = build_step(together, training).play
+        rates = [rates_at(config.optimizer, now, 1) for now in range(3)]
+        step(0, rates)
+    else:
+        engine = DenseEngine([state.game for state in together], torch.float64)
+        for now in range(3):
+            order_of(training)(engine, now, rates_at(config.optimizer, now, 1).tensor(CPU))
+    for state in alone:
+        engine_of_one = AutogradEngine(state.game)
+        for now in range(3):
+            order_of(training)(engine_of_one, now, rates_at(config.optimizer, now, 1))
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(weights(one), weights(other), rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("play", PLAY_NAMES)
+def test_on_a_gpu_a_resumed_run_is_the_run_that_never_stopped(play: str, digits: Dataset, tmp_path: Path) -> None:
+    config = playing(play, watch_every=1, batch_size=400)  # looks, too, at every third batch
+    device = torch.device("cuda")
+    straight = start_run(config, digits, device, tmp_path / "a", silent).run
+    short = replace(config, training=replace(config.training, steps=3))
+    begun = start_run(short, digits, device, tmp_path / "b", silent).run
+    assert_same_weights(straight, resume_run(begun, digits, device, silent, steps=6).run)
+
+
+@pytest.mark.cuda
+def test_on_a_gpu_a_changing_k_is_played_without_a_graph(digits: Dataset) -> None:
+    config = make_config("digits", "alternating", 6, k=2, k_schedule=(StepsRule(4, until=2),))
+    state = build_state(config, digits, torch.device("cuda"))
+    step = build_step([state], config.training)
+    assert "k changes on a schedule" in step.describe()
+    step.play(0, [rates_at(config.optimizer, 0, 1)])
+    assert bool(weights(state).isfinite().all())
