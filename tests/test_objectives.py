@@ -5,6 +5,7 @@ The densities lie on four points, as whole numbers of rows; a free output for ea
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -16,7 +17,9 @@ from torch.nn.functional import softplus
 from gantool.config import ObjectiveConfig, PenaltyConfig
 from gantool.config.objective import OBJECTIVE_NAMES
 from gantool.objectives import OBJECTIVES, GeneralF, LogLoss, Objective, build_objective
+from gantool.training.game import Iteration
 from gantool.training.penalties import Judged, penalty
+from gantool.training.record.metrics import measure
 
 REAL = torch.tensor([0] * 6 + [1] * 3 + [2] * 8 + [3] * 3)
 FAKE = torch.tensor([0] * 2 + [1] * 9 + [2] * 5 + [3] * 4)
@@ -175,3 +178,15 @@ def test_penalties_of_a_quadratic_judge(kind: str) -> None:
     mine, theirs = (torch.autograd.grad(value, a, retain_graph=True)[0] for value in (found, expected[kind]))
     # The two differ by the transpose of what a symmetric matrix cannot tell.
     torch.testing.assert_close(mine + mine.T, theirs + theirs.T)
+
+
+@pytest.mark.parametrize("name", ["reverse-kl", "hellinger"])
+def test_a_judgement_beyond_float32_is_written_as_the_largest_number(name: str) -> None:
+    """T(G(z)) = −e²⁰⁰ for one row, while the loss, which has no T of generated rows in it, is finite."""
+    objective = build_objective(ObjectiveConfig(name))
+    real, fake = torch.zeros(4), torch.tensor([0.0, -200.0, 0.0, 0.0])
+    loss = objective.discriminator_loss(real, fake)
+    figures = measure(Iteration(loss, objective.generator_loss(fake), real, fake), objective)
+    assert math.isfinite(figures["discriminator_loss"])
+    assert figures["fake_probability"] == -torch.finfo(torch.float32).max
+    json.dumps(figures, allow_nan=False)

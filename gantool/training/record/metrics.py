@@ -88,14 +88,19 @@ class Record:
 
 
 def measure(iteration: Iteration, objective: Objective) -> dict[str, float]:
-    """The figures of one iteration. One synchronisation with the device."""
+    """The figures of one iteration. One synchronisation with the device.
+
+    A mean of D beyond float32, as f-divergences can give it beside a finite loss, is float32's largest number: a line
+    of JSON has no word for infinity.
+    """
+    largest = torch.finfo(torch.float32).max
     figures = torch.stack(
         [
             iteration.discriminator_loss,
             iteration.generator_loss,
             objective.value(iteration.real_logits, iteration.fake_logits),
-            objective.judgement(iteration.real_logits).mean(),
-            objective.judgement(iteration.fake_logits).mean(),
+            objective.judgement(iteration.real_logits).mean().clamp(-largest, largest),
+            objective.judgement(iteration.fake_logits).mean().clamp(-largest, largest),
         ]
     ).tolist()
     figures.append(objective.optimum)
