@@ -47,7 +47,8 @@ def test_alone_it_lists_the_studies() -> None:
 def test_a_study_is_a_table_a_figure_and_json(tmp_path: Path) -> None:
     code, out, _ = call("generation", "--quick", "--out", tmp_path / "f.png")
     assert code == 0
-    assert "f(a) = a: the game's value" in out
+    assert out.startswith("A game whose equilibrium is the data")
+    assert out.count("yes") >= 10  # a narrow terminal folds the claims
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.format == "PNG"
     code, out, _ = call("generation", "--quick", "--out", tmp_path / "f.svg", "--json")
