@@ -86,7 +86,7 @@ def train(
     play: Annotated[
         str | None,
         _algorithm(
-            "gradient, extragradient, optimistic or consensus; extragradient and consensus set the order simultaneous."
+            "gradient, extragradient, optimistic or consensus; extragradient and consensus make the order simultaneous."
         ),
     ] = None,
     objective: Annotated[

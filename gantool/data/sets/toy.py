@@ -10,7 +10,7 @@ import torch
 from gantool.data.dataset import Dataset, Split
 
 _ROWS = {"train": 20_000, "validation": 5_000, "test": 5_000}
-_PUBLISHED_ROWS = 100_000  # of training, in PacGAN's protocol
+_TRAIN_ROWS = {"pacgan-ring": 100_000, "pacgan-grid": 100_000}  # where a protocol has its own number
 _SEED = 2014
 
 
@@ -110,10 +110,10 @@ MIXTURES: dict[str, Mixture] = {
 def load_toy(name: str) -> Dataset:
     """20,000 / 5,000 / 5,000 points of the mixture `name`, the same at every call; the labels are the components.
 
-    The sets of PacGAN's protocol have 100,000 training points.
+    The sets of a published protocol have its number of training points.
     """
     rng = torch.Generator().manual_seed(_SEED)
-    rows = _ROWS | ({"train": _PUBLISHED_ROWS} if name.startswith("pacgan-") else {})
+    rows = _ROWS | {"train": _TRAIN_ROWS.get(name, _ROWS["train"])}
     train, validation, test = (Split(*MIXTURES[name].draw(count, rng)) for count in rows.values())
     return Dataset(
         name,
