@@ -8,13 +8,13 @@ from gantool.cli.reproduce import figures, table1, toys
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Reproduce a table of the paper, end to end.\n\nExample: gantool reproduce table1 --dataset mnist",
+    help="Reproduce the paper's tables and figures, end to end.\n\nExample: gantool reproduce table1 --dataset mnist",
 )
 
 
 @app.callback()
 def about() -> None:
-    """Reproduce a table of the paper, end to end.
+    """Reproduce the paper's tables and figures, end to end.
 
     Example: gantool reproduce table1 --dataset mnist
     """
