@@ -1,7 +1,8 @@
 """What is compiled and how: read by setup.py at install, and run by `gantool build` afterwards.
 
 Three extensions come of csrc/: `_ops` (operator schemas and CPU kernels), `_ops_cuda` (CUDA kernels) and
-`_host` (each CPU variant by name, for tests and `gantool doctor`). None is required: what cannot be built
+`_host` (each CPU variant by name, and models of what this processor lacks, for tests and `gantool doctor`). A folder of
+csrc/ is an operator, and is found by itself. None is required: what cannot be built
 is left out, and the reason is written beside the package for `gantool doctor` to show.
 """
 
@@ -41,7 +42,7 @@ _OPERATOR_ARGS: Final = [*_CORE_ARGS, "-DTORCH_TARGET_VERSION=0x020b000000000000
 def source_folder() -> Path | None:
     """csrc/ relative to the folder that holds the package: of a checkout, or of an installed wheel."""
     for folder in (Path("csrc"), Path(PACKAGE.name) / "csrc"):
-        if (PACKAGE.parent / folder / "library.cpp").is_file():
+        if (PACKAGE.parent / folder).is_dir():
             return folder
     return None
 
@@ -84,7 +85,7 @@ def plan() -> tuple[list[Any], dict[str, str]]:
         return [], dict.fromkeys(LIBRARIES, reason)
     common: dict[str, Any] = {
         "include_dirs": [str(PACKAGE.parent / folder)],
-        "depends": _sources(folder, "*.h", "cpu/*.h", "cuda/*.h", "cuda/*.cuh"),
+        "depends": _sources(folder, "**/*.h", "**/*.cuh"),
         "optional": True,
     }
     extensions = _cpu_extensions(tools, folder, common)
@@ -94,11 +95,11 @@ def plan() -> tuple[list[Any], dict[str, str]]:
 
 
 def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[Any]:
-    cores = _sources(folder, "cpu/*.cpp")
+    cores = _sources(folder, "*/cpu/*.cpp", "simd/*.cpp")
     # The operators' library holds no Python at all, so that one file serves every Python version.
     library = tools.CppExtension(
         "gantool._ops",
-        [*cores, str(folder / "library.cpp")],
+        [*cores, *_sources(folder, "*/torch_cpu.cpp")],
         extra_compile_args=_OPERATOR_ARGS,
         py_limited_api=True,
         **common,
@@ -107,7 +108,7 @@ def _cpu_extensions(tools: Any, folder: Path, common: dict[str, Any]) -> list[An
     headers = [*common["include_dirs"], *tools.include_paths()]
     host = importlib.import_module("setuptools").Extension(
         "gantool._host",
-        [*cores, str(folder / "host_module.cpp")],
+        [*cores, *_sources(folder, "model/*.cpp")],
         extra_compile_args=_CORE_ARGS,
         language="c++",
         **{**common, "include_dirs": headers},
@@ -121,7 +122,7 @@ def _cuda_extension(tools: Any, folder: Path, common: dict[str, Any]) -> Any:
         "cxx": [*_OPERATOR_ARGS, "-DUSE_CUDA"],
         "nvcc": ["-O3", "-Xcompiler=-fvisibility=hidden"],
     }
-    sources = [*_sources(folder, "cuda/*.cu"), str(folder / "library_cuda.cpp")]
+    sources = _sources(folder, "*/cuda/*.cu", "*/torch_cuda.cpp")
     return tools.CUDAExtension("gantool._ops_cuda", sources, extra_compile_args=flags, py_limited_api=True, **common)
 
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/cuda/parzen.cu"
+#include "parzen/cuda/parzen.cu"
 
 namespace parzen_cases {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "parzen.h"
+#include "parzen/parzen.h"
 
 namespace parzen_cases {
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "../../csrc/cuda/maxout.cu"
+#include "maxout/cuda/maxout.cu"
 
 using gantool::CudaElement;
 using gantool::MaxoutCudaShape;

@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "../../csrc/cuda/momentum.cu"
-#include "momentum.h"
+#include "momentum/cuda/momentum.cu"
+#include "momentum/momentum.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/cuda/simt.cuh"
+#include "simt/simt.cuh"
 
 namespace simt = gantool::simt;
 

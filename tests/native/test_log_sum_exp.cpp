@@ -10,9 +10,9 @@
 #include <random>
 #include <vector>
 
-#include "cpu/exp2.h"
-#include "cpu/vector_portable.h"
-#include "log_sum_exp.h"
+#include "parzen/log_sum_exp.h"
+#include "simd/exp2.h"
+#include "simd/vector_portable.h"
 
 using gantool::LogSumExp;
 using gantool::PortableVector;

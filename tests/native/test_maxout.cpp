@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "maxout.h"
+#include "maxout/maxout.h"
 
 using namespace gantool;
 

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "momentum.h"
+#include "momentum/momentum.h"
 
 using namespace gantool;
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "cpu/parzen_pack.h"
+#include "parzen/cpu/pack.h"
 
 using namespace gantool;
 

@@ -203,9 +203,9 @@ def small_project(package: Path, library: str = "") -> Path:
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, root / name)
     (root / "README.md").write_text("A copy.\n")
-    (root / "csrc").mkdir()
-    (root / "csrc" / "library.cpp").write_text(library)
-    (root / "csrc" / "host_module.cpp").write_text(HOST)
+    for path, text in (("nothing/torch_cpu.cpp", library), ("model/host_module.cpp", HOST)):
+        (root / "csrc" / path).parent.mkdir(parents=True)
+        (root / "csrc" / path).write_text(text)
     return root
 
 

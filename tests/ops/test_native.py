@@ -37,6 +37,11 @@ def host() -> ModuleType:
     return importlib.import_module("gantool._host")
 
 
+def runs(host: ModuleType, variant: str) -> bool:
+    """Whether a Parzen variant runs here: a model does everywhere."""
+    return variant.endswith("-model") or variant in host.parzen_variants()
+
+
 def brute_force(queries: np.ndarray, samples: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """The Parzen log-density in float64 NumPy."""
     queries, samples = queries.astype(np.float64), samples.astype(np.float64)
@@ -51,7 +56,7 @@ def brute_force(queries: np.ndarray, samples: np.ndarray, sigmas: np.ndarray) ->
 @pytest.mark.parametrize("variant", PARZEN_VARIANTS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_parzen_variant_meets_the_bound(host: ModuleType, variant: str, threads: int) -> None:
-    if variant not in host.parzen_variants():
+    if not runs(host, variant):
         pytest.skip(f"this processor has no {variant}")
     random = np.random.default_rng(0)
     shape = (37, 131)
@@ -60,8 +65,7 @@ def test_every_parzen_variant_meets_the_bound(host: ModuleType, variant: str, th
     if variant not in BYTE_VARIANTS:
         samples = samples + np.float32(0.003) * random.standard_normal(samples.shape).astype(np.float32)
     sigmas = np.array([0.1, 0.2, 1.0], np.float32)
-    density, ran = host.parzen_log_density(queries, samples, sigmas, variant, threads)
-    assert ran == variant
+    density = host.parzen_log_density(queries, samples, sigmas, variant, threads)
     error = np.abs(density - brute_force(queries, samples, sigmas)).max(axis=1)
     assert (error <= 2e-3 * (0.2 / sigmas) ** 2).all(), error
 
@@ -69,7 +73,7 @@ def test_every_parzen_variant_meets_the_bound(host: ModuleType, variant: str, th
 @pytest.mark.native
 @pytest.mark.parametrize("variant", BYTE_VARIANTS)
 def test_a_byte_variant_refuses_other_data(host: ModuleType, variant: str) -> None:
-    if variant not in host.parzen_variants():
+    if not runs(host, variant):
         pytest.skip(f"this processor has no {variant}")
     rows = np.full((3, 4), 0.123, np.float32)
     with pytest.raises(ValueError, match="bytes over one scale"):
