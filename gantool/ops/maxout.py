@@ -1,4 +1,4 @@
-"""The maxout operator: public function, fake and autograd; its schema is in csrc/maxout/torch_cpu.cpp."""
+"""The maxout operator: public function, fake and autograd; its schema is in csrc/maxout/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The momentum update of one parameter in a single pass: public function; its schema is in csrc/momentum/torch_cpu.cpp."""
+"""The momentum update of one parameter in a single pass: public function; its schema is in csrc/momentum/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Parzen window operator: public function, fake and autograd; its schema is in csrc/parzen/torch_cpu.cpp."""
+"""The Parzen window operator: public function, fake and autograd; its schema is in csrc/parzen/."""
 
 from __future__ import annotations
 
