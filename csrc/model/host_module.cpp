@@ -10,6 +10,7 @@
 
 #include "maxout/maxout.h"
 #include "model/parzen_amx.h"
+#include "parzen/cpu/screened.h"
 #include "parzen/parzen.h"
 
 namespace py = pybind11;
@@ -81,6 +82,42 @@ Array<float> parzen_log_density(const Array<float>& queries, const Array<float>&
   return result;
 }
 
+std::vector<std::string> screen_variants() {
+  std::vector<std::string> names;
+  for (const screen::Kernels* each : screen::kernels()) names.insert(names.begin(), each->name);
+  return names;
+}
+
+const screen::Kernels& screen_kernels(const std::string& name) {
+  for (const screen::Kernels* each : screen::kernels()) {
+    if (name == each->name) return *each;
+  }
+  throw std::invalid_argument("there is no screen variant " + name + " on this processor");
+}
+
+// queries [N, D], samples [M, D], sigmas [S] -> (log-density [S, N], remainder [S, N], which
+// bandwidths were screened [S]).
+template <typename Element>
+py::tuple parzen_screened_of(const Array<Element>& queries, const Array<Element>& samples,
+                             const Array<Element>& sigmas, double allowed,
+                             const std::string& variant, int threads, bool forced) {
+  Array<Element> result({sigmas.shape(0), queries.shape(0)});
+  Array<double> remainder({sigmas.shape(0), queries.shape(0)});
+  const int64_t dimension = queries.shape(1);
+  const ParzenProblem<Element> problem = {
+      queries.data(), queries.shape(0), dimension,     samples.data(),  samples.shape(0),
+      dimension,      dimension,        sigmas.data(), sigmas.shape(0), result.mutable_data()};
+  const screen::Kernels& kernels = screen_kernels(variant);
+  ScreenOutcome outcome;
+  {
+    const py::gil_scoped_release unlocked;
+    outcome = parzen_screened(problem, allowed, remainder.mutable_data(), std_threads(threads),
+                              {&kernels, forced});
+  }
+  return py::make_tuple(result, remainder,
+                        std::vector<bool>(outcome.screened.begin(), outcome.screened.end()));
+}
+
 // grad_out [B, U], winner [B, U], x [B, I], weight [U, P, I] -> (grad_x, grad_weight).
 py::tuple maxout_backward(const Array<float>& grad_out, const Array<uint8_t>& winner,
                           const Array<float>& x, const Array<float>& weight,
@@ -118,6 +155,9 @@ PYBIND11_MODULE(_host, m) {
   m.def("maxout_variants", &gantool::maxout_variants);
   m.def("parzen_log_density", &gantool::parzen_log_density, py::arg("queries"), py::arg("samples"),
         py::arg("sigmas"), py::arg("variant"), py::arg("threads") = 1);
+  m.def("screen_variants", &gantool::screen_variants);
+  m.def("parzen_screened", &gantool::parzen_screened_of<float>);
+  m.def("parzen_screened64", &gantool::parzen_screened_of<double>);
   m.def("maxout_backward", &gantool::maxout_backward, py::arg("grad_out"), py::arg("winner"),
         py::arg("x"), py::arg("weight"), py::arg("variant"), py::arg("threads") = 1);
 }

@@ -42,6 +42,15 @@ bool tile_data_permitted() {
 
 bool bit(uint32_t word, int index) { return ((word >> index) & 1) != 0; }
 
+// Leaf 7, subleaf 1.
+bool has_avx_vnni() {
+  uint32_t a = 0;
+  uint32_t b = 0;
+  uint32_t c = 0;
+  uint32_t d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && bit(a, 4);
+}
+
 CpuFeatures detect() {
   CpuFeatures found;
   uint32_t a = 0;
@@ -59,6 +68,7 @@ CpuFeatures detect() {
   found.avx2_fma = ymm && bit(c1, 12) && bit(b7, 5);
   found.avx512 = zmm && found.avx2_fma && bit(b7, 16) && bit(b7, 17) && bit(b7, 30) && bit(b7, 31);
   found.avx512_vnni = found.avx512 && bit(c7, 11);
+  found.avx_vnni = found.avx2_fma && has_avx_vnni();
   const bool tiles = found.avx512 && bit(d7, 24) && (states & kTileState) == kTileState;
   if (tiles && tile_data_permitted()) {
     found.amx_bf16 = bit(d7, 22);

@@ -6,6 +6,7 @@ namespace gantool {
 
 struct CpuFeatures {
   bool avx2_fma = false;
+  bool avx_vnni = false;     // byte dot products on 256-bit registers
   bool avx512 = false;       // F, BW, DQ and VL, with the operating system saving the registers
   bool avx512_vnni = false;  // byte dot products on 512-bit registers
   bool amx_bf16 = false;     // tile products of bfloat16 pairs

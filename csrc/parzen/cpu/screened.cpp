@@ -1,0 +1,352 @@
+// What is left out, and what is kept.
+//
+// Of M samples, one is left out in the sweep where its lower bound is beyond m' + reach, with m'
+// the smallest upper bound so far and reach = ln(M / b1) / rate: its term is below b1 / M of the
+// largest. m' only falls, so that this holds at the end too. Of those within reach, a tail is left
+// out whose bounds exp(-(lower - m') rate) sum to at most b2. So dropped <= b1 + b2, whatever the
+// order of the samples. The rest are refined: float64 differences of the rows as they came, which
+// err by (D / 16 + 12) 2^-53 of a squared distance, and that times rate is added to the remainder.
+#include "parzen/cpu/screened.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+
+#include "parzen/cpu/exact.h"
+#include "screen/cpu/encode.h"
+#include "screen/cpu/order.h"
+#include "screen/cpu/sweep.h"
+
+namespace gantool {
+namespace {
+
+using screen::Candidate;
+using screen::Cells;
+using screen::Encoded;
+using screen::Encoder;
+using screen::Limits;
+using screen::RowSet;
+
+constexpr double kSweepShare = 0.2;  // of the allowed remainder: b1
+constexpr int64_t kBlockSamples = 65536;
+constexpr int64_t kLeastPairs = int64_t{1} << 21;  // below, the dense pass ends before the pilot
+constexpr int64_t kLeastQueries = 128;
+constexpr int64_t kLeastSamples = 512;
+constexpr double kNegligible = 50;  // nats beyond ln M: below the rounding of a float64 sum
+
+// Buckets of the tail, an eighth of a nat wide; ln(M / b1) stays below the last.
+constexpr int kBuckets = 512;
+constexpr double kBucketWidth = 0.125;
+
+struct Widths {
+  std::vector<int64_t> order;  // of the bandwidths that are screened, the widest first
+  std::vector<double> rates;   // 1 / (2 sigma^2), in the data's units
+};
+
+template <typename Element>
+class Screen {
+ public:
+  Screen(const ParzenProblem<Element>& problem, double allowed, double* remainder,
+         const Threads& threads)
+      : problem_(problem),
+        remainder_(remainder),
+        threads_(threads),
+        queries_{problem.queries, problem.query_count, problem.query_stride, problem.dimension},
+        samples_{problem.samples, problem.sample_count, problem.sample_stride, problem.dimension},
+        b1_(kSweepShare * allowed),
+        b2_(allowed - b1_) {}
+
+  bool learn(const screen::Kernels& kernels) {
+    return screen::learn(queries_, samples_, kernels, &encoder_);
+  }
+
+  // Keeps the bandwidths at which few enough samples are within reach of the nearest.
+  bool choose(bool forced) {
+    std::vector<int64_t> order(static_cast<size_t>(problem_.sigma_count));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return problem_.sigmas[a] > problem_.sigmas[b]; });
+    const Pilot pilot(encoder_, queries_, samples_);
+    for (const int64_t s : order) {
+      const double sigma = problem_.sigmas[s];
+      const double rate = 0.5 / (sigma * sigma);
+      if (!std::isfinite(rate) || !(rate > 0)) return false;
+      if (widths_.order.empty() && !forced &&
+          pilot.share_within(reach(rate)) > pilot.largest_share()) {
+        continue;
+      }
+      widths_.order.push_back(s);
+      widths_.rates.push_back(rate);
+    }
+    return !widths_.order.empty();
+  }
+
+  // False where a sample is not finite: then nothing was written.
+  bool run() {
+    encoder_.encode(queries_, screen::Side::kQueries, threads_, &encoded_queries_);
+    leaf_rows_ = split_by_medians(encoded_queries_, screen::kLeafQueries, &leaves_);
+    limits_ = std::make_unique<Limits>(problem_.query_count, 1, reach(widths_.rates[0]));
+    minima_.assign(static_cast<size_t>(problem_.query_count),
+                   std::numeric_limits<double>::infinity());
+    dropped_.assign(minima_.size(), 0.0);
+    sums_.assign(minima_.size() * widths_.order.size(), 0.0);
+    Encoded samples;
+    for (int64_t first = 0; first < problem_.sample_count; first += kBlockSamples) {
+      const RowSet<Element> rows =
+          samples_.part(first, std::min(kBlockSamples, problem_.sample_count - first));
+      encoder_.encode(rows, screen::Side::kSamples, threads_, &samples);
+      if (!samples.all_finite()) return false;
+      const Cells cells(samples);
+      each_leaf([&](int64_t begin, int64_t end, Scratch* scratch) {
+        meet(rows, samples, cells, begin, static_cast<int>(end - begin), scratch);
+      });
+    }
+    for (int64_t i = 0; i < problem_.query_count; ++i) finish(i);
+    return true;
+  }
+
+  ScreenOutcome outcome() const {
+    ScreenOutcome outcome;
+    outcome.variant = encoder_.kernels->name;
+    outcome.screened.assign(static_cast<size_t>(problem_.sigma_count), 0);
+    for (const int64_t s : widths_.order) outcome.screened[static_cast<size_t>(s)] = 1;
+    return outcome;
+  }
+
+ private:
+  struct Scratch {
+    std::vector<Candidate> candidates;
+    std::vector<double> distances;
+  };
+
+  // A few queries beside a few hundred samples.
+  class Pilot {
+   public:
+    Pilot(const Encoder& encoder, const RowSet<Element>& queries, const RowSet<Element>& samples)
+        : scale_(encoder.grid.scale) {
+      Encoded q, x;
+      encoder.encode(queries.thinned(kQueries), screen::Side::kQueries, serial_threads(), &q);
+      encoder.encode(samples.thinned(kSamples), screen::Side::kSamples, serial_threads(), &x);
+      std::vector<int32_t> rows(static_cast<size_t>(x.count)), dots(rows.size());
+      std::iota(rows.begin(), rows.end(), 0);
+      for (size_t i = 0; i < static_cast<size_t>(q.count); ++i) {
+        encoder.kernels->dots(q.row(static_cast<int64_t>(i)),
+                              reinterpret_cast<const int8_t*>(x.bytes.get()), rows.data(),
+                              static_cast<int>(x.count), x.width, dots.data());
+        double least = std::numeric_limits<double>::infinity();
+        const size_t begin = gaps_.size();
+        for (size_t j = 0; j < rows.size(); ++j) {
+          const int32_t square = q.square[i] + x.square[j] - 2 * (dots[j] + 128 * q.sum[i]);
+          const screen::Bounds bounds =
+              screen::byte_bounds(square, encoder.grid.step, q.error[i], x.error[j]);
+          least = std::min<double>(least, bounds.upper);
+          gaps_.push_back(bounds.lower);
+        }
+        for (size_t j = begin; j < gaps_.size(); ++j) gaps_[j] -= least;
+      }
+      const auto byte = [&](float error) { return error < kByteError * encoder.grid.step; };
+      bytes_ = std::all_of(q.error.begin(), q.error.end(), byte) &&
+               std::all_of(x.error.begin(), x.error.end(), byte);
+    }
+
+    // The share of pairs whose bounds leave them within `reach` of the query's nearest sample.
+    double share_within(double reach) const {
+      const auto within =
+          std::count_if(gaps_.begin(), gaps_.end(), [&](double gap) { return gap <= reach; });
+      return static_cast<double>(within) / static_cast<double>(gaps_.size());
+    }
+
+    // Measured: where the screen takes as long as the dense pass, which is faster for bytes and far
+    // slower in float64. The nearest of some hundred samples is farther than the nearest of all, so
+    // that the share is larger than that of the call.
+    double largest_share() const {
+      if (sizeof(Element) == sizeof(double)) return 0.5;
+      return bytes_ ? 0.04 : 0.12;
+    }
+
+   private:
+    static constexpr int64_t kQueries = 48;
+    static constexpr int64_t kSamples = 1000;
+    static constexpr float kByteError = 0.05F;  // of a step: the rounding of k / 255 alone
+    double scale_;
+    bool bytes_ = false;
+    std::vector<double> gaps_;
+  };
+
+  // In scaled units: exact powers of two away from the data's.
+  double reach(double rate) const {
+    const double scale = encoder_.grid.scale;
+    return std::log(static_cast<double>(problem_.sample_count) / b1_) / rate * scale * scale;
+  }
+
+  template <typename Body>
+  void each_leaf(const Body& body) {
+    std::atomic<size_t> next{0};
+    const size_t count = leaves_.size() - 1;
+    threads_.run(threads_.count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker) {
+        Scratch scratch;
+        for (size_t leaf = next++; leaf < count; leaf = next++) {
+          body(leaves_[leaf], leaves_[leaf + 1], &scratch);
+        }
+      }
+    });
+  }
+
+  // One leaf of queries beside one block of samples.
+  void meet(const RowSet<Element>& rows, const Encoded& samples, const Cells& cells, int64_t begin,
+            int count, Scratch* scratch) {
+    const int32_t* leaf = leaf_rows_.data() + begin;
+    std::vector<Candidate>& candidates = scratch->candidates;
+    candidates.clear();
+    screen::sweep_leaf(encoder_, encoded_queries_, leaf, count, samples, cells, limits_.get(),
+                       &candidates);
+    leave_out_tails(leaf, count, rows.count, &candidates);
+    refine(rows, leaf, scratch);
+  }
+
+  // Removes the candidates beyond the last limits, and as many of the farthest as b2 allows.
+  void leave_out_tails(const int32_t* leaf, int count, int64_t block,
+                       std::vector<Candidate>* candidates) {
+    const double scale = encoder_.grid.scale;
+    const double rate = widths_.rates[0] / (scale * scale);
+    const double share = static_cast<double>(block) / static_cast<double>(problem_.sample_count);
+    const auto bucket_of = [&](const Candidate& each) {
+      const double gap = (each.lower - limits_->nearest(leaf[each.query])) * rate;
+      return std::clamp(static_cast<int>(gap / kBucketWidth), 0, kBuckets - 1);
+    };
+    std::vector<int32_t> buckets(static_cast<size_t>(count) * kBuckets, 0);
+    candidates->erase(std::remove_if(candidates->begin(), candidates->end(),
+                                     [&](const Candidate& each) {
+                                       return each.lower > limits_->limit(leaf[each.query]);
+                                     }),
+                      candidates->end());
+    for (const Candidate& each : *candidates) {
+      ++buckets[static_cast<size_t>(each.query * kBuckets + bucket_of(each))];
+    }
+    int kept[screen::kLeafQueries];  // buckets
+    for (int q = 0; q < count; ++q) {
+      const int32_t* of_query = &buckets[static_cast<size_t>(q) * kBuckets];
+      const int64_t within = std::accumulate(of_query, of_query + kBuckets, int64_t{0});
+      double tail = 0;
+      int last = kBuckets;
+      for (; last > 1; --last) {
+        const double more = tail + of_query[last - 1] * std::exp(-(last - 1) * kBucketWidth);
+        if (more * (1 + 1e-9) > b2_ * share) break;
+        tail = more;
+      }
+      kept[q] = last;
+      dropped_[static_cast<size_t>(leaf[q])] +=
+          (tail + static_cast<double>(block - within) *
+                      (b1_ / static_cast<double>(problem_.sample_count))) *
+          (1 + 1e-9);
+    }
+    candidates->erase(
+        std::remove_if(candidates->begin(), candidates->end(),
+                       [&](const Candidate& each) { return bucket_of(each) >= kept[each.query]; }),
+        candidates->end());
+  }
+
+  double distance(const float* a, const float* b) const {
+    return encoder_.kernels->float_distance(a, b, problem_.dimension);
+  }
+  double distance(const double* a, const double* b) const {
+    return encoder_.kernels->double_distance(a, b, problem_.dimension);
+  }
+
+  // The kept candidates' terms, relative to the smallest distance so far at every bandwidth.
+  void refine(const RowSet<Element>& rows, const int32_t* leaf, Scratch* scratch) {
+    const size_t widths = widths_.order.size();
+    const double negligible = kNegligible + std::log(static_cast<double>(problem_.sample_count));
+    double nearest[screen::kLeafQueries];
+    std::fill_n(nearest, screen::kLeafQueries, std::numeric_limits<double>::infinity());
+    scratch->distances.clear();
+    for (const Candidate& each : scratch->candidates) {
+      const double square = distance(queries_.row(leaf[each.query]), rows.row(each.row));
+      scratch->distances.push_back(square);
+      nearest[each.query] = std::min(nearest[each.query], square);
+    }
+    for (int q = 0; q < screen::kLeafQueries; ++q) {
+      if (nearest[q] == std::numeric_limits<double>::infinity()) continue;
+      double& minimum = minima_[static_cast<size_t>(leaf[q])];
+      if (!(nearest[q] < minimum)) continue;
+      double* sums = &sums_[static_cast<size_t>(leaf[q]) * widths];
+      for (size_t s = 0; s < widths; ++s) {
+        sums[s] *= std::exp((nearest[q] - minimum) * widths_.rates[s]);
+      }
+      minimum = nearest[q];
+    }
+    for (size_t i = 0; i < scratch->distances.size(); ++i) {
+      const auto query = static_cast<size_t>(leaf[scratch->candidates[i].query]);
+      const double gap = scratch->distances[i] - minima_[query];
+      for (size_t s = 0; s < widths && gap * widths_.rates[s] <= negligible; ++s) {
+        sums_[query * widths + s] += std::exp(-gap * widths_.rates[s]);
+      }
+    }
+  }
+
+  void finish(int64_t query) {
+    const auto i = static_cast<size_t>(query);
+    const size_t widths = widths_.order.size();
+    const double columns = static_cast<double>(problem_.dimension);
+    for (size_t s = 0; s < widths; ++s) {
+      const int64_t place = widths_.order[s] * problem_.query_count + query;
+      if (!encoded_queries_.finite[i]) {
+        problem_.log_density[place] = std::numeric_limits<Element>::quiet_NaN();
+        remainder_[place] = std::numeric_limits<double>::quiet_NaN();
+        continue;
+      }
+      const double sum = sums_[i * widths + s];
+      problem_.log_density[place] =
+          parzen_finish<Element>(minima_[i], sum, problem_.sigmas[widths_.order[s]],
+                                 problem_.sample_count, problem_.dimension);
+      const double rounding = (columns / 16 + 12) * 0x1p-53 * minima_[i] * widths_.rates[s];
+      remainder_[place] = std::log1p(dropped_[i] / sum) + rounding;
+    }
+  }
+
+  const ParzenProblem<Element>& problem_;
+  double* const remainder_;
+  const Threads& threads_;
+  const RowSet<Element> queries_;
+  const RowSet<Element> samples_;
+  const double b1_;
+  const double b2_;
+  Encoder encoder_;
+  Widths widths_;
+  Encoded encoded_queries_;
+  std::vector<int32_t> leaf_rows_;
+  std::vector<int64_t> leaves_;
+  std::unique_ptr<Limits> limits_;
+  std::vector<double> minima_;   // [queries], in the data's units
+  std::vector<double> dropped_;  // [queries]
+  std::vector<double> sums_;     // [queries, screened bandwidths]
+};
+
+}  // namespace
+
+template <typename Element>
+ScreenOutcome parzen_screened(const ParzenProblem<Element>& problem, double allowed,
+                              double* remainder, const Threads& threads,
+                              const ScreenOptions& options) {
+  const int64_t queries = problem.query_count, samples = problem.sample_count;
+  const bool small =
+      queries < kLeastQueries || samples < kLeastSamples || queries * samples < kLeastPairs;
+  const ScreenOutcome nothing = {nullptr,
+                                 std::vector<char>(static_cast<size_t>(problem.sigma_count), 0)};
+  if (!(allowed > 0) || queries == 0 || (small && !options.forced)) return nothing;
+  Screen<Element> run(problem, allowed, remainder, threads);
+  const screen::Kernels& kernels = options.kernels ? *options.kernels : *screen::kernels().front();
+  if (!run.learn(kernels) || !run.choose(options.forced) || !run.run()) return nothing;
+  return run.outcome();
+}
+
+template ScreenOutcome parzen_screened(const ParzenProblem<float>&, double, double*, const Threads&,
+                                       const ScreenOptions&);
+template ScreenOutcome parzen_screened(const ParzenProblem<double>&, double, double*,
+                                       const Threads&, const ScreenOptions&);
+
+}  // namespace gantool
