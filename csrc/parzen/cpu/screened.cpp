@@ -9,6 +9,7 @@
 #include "parzen/cpu/screened.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -40,6 +41,16 @@ constexpr double kNegligible = 50;  // nats beyond ln M: below the rounding of a
 // Buckets of the tail, an eighth of a nat wide; ln(M / b1) stays below the last.
 constexpr int kBuckets = 512;
 constexpr double kBucketWidth = 0.125;
+
+// exp(-gap) at the lower edge of each bucket.
+const std::array<double, kBuckets>& bucket_terms() {
+  static const std::array<double, kBuckets> terms = [] {
+    std::array<double, kBuckets> each;
+    for (int i = 0; i < kBuckets; ++i) each[static_cast<size_t>(i)] = std::exp(-i * kBucketWidth);
+    return each;
+  }();
+  return terms;
+}
 
 struct Widths {
   std::vector<int64_t> order;  // of the bandwidths that are screened, the widest first
@@ -139,17 +150,20 @@ class Screen {
         double least = std::numeric_limits<double>::infinity();
         const size_t begin = gaps_.size();
         for (size_t j = 0; j < rows.size(); ++j) {
-          const int32_t square = q.square[i] + x.square[j] - 2 * (dots[j] + 128 * q.sum[i]);
+          const int32_t square =
+              q.bounds[i].square + x.bounds[j].square - 2 * (dots[j] + 128 * q.sum[i]);
           const screen::Bounds bounds =
-              screen::byte_bounds(square, encoder.grid.step, q.error[i], x.error[j]);
+              screen::byte_bounds(square, encoder.grid.step, q.bounds[i].error, x.bounds[j].error);
           least = std::min<double>(least, bounds.upper);
           gaps_.push_back(bounds.lower);
         }
         for (size_t j = begin; j < gaps_.size(); ++j) gaps_[j] -= least;
       }
-      const auto byte = [&](float error) { return error < kByteError * encoder.grid.step; };
-      bytes_ = std::all_of(q.error.begin(), q.error.end(), byte) &&
-               std::all_of(x.error.begin(), x.error.end(), byte);
+      const auto byte = [&](const screen::RowBound& row) {
+        return row.error < kByteError * encoder.grid.step;
+      };
+      bytes_ = std::all_of(q.bounds.begin(), q.bounds.end(), byte) &&
+               std::all_of(x.bounds.begin(), x.bounds.end(), byte);
     }
 
     // The share of pairs whose bounds leave them within `reach` of the query's nearest sample.
@@ -227,6 +241,7 @@ class Screen {
     for (const Candidate& each : *candidates) {
       ++buckets[static_cast<size_t>(each.query * kBuckets + bucket_of(each))];
     }
+    const auto& terms = bucket_terms();
     int kept[screen::kLeafQueries];  // buckets
     for (int q = 0; q < count; ++q) {
       const int32_t* of_query = &buckets[static_cast<size_t>(q) * kBuckets];
@@ -234,7 +249,7 @@ class Screen {
       double tail = 0;
       int last = kBuckets;
       for (; last > 1; --last) {
-        const double more = tail + of_query[last - 1] * std::exp(-(last - 1) * kBucketWidth);
+        const double more = tail + of_query[last - 1] * terms[static_cast<size_t>(last - 1)];
         if (more * (1 + 1e-9) > b2_ * share) break;
         tail = more;
       }

@@ -26,7 +26,16 @@ struct Product {
   static Register dot(Register sum, Register left, Register right) {
     return _mm512_dpbusd_epi32(sum, left, right);
   }
-  static int32_t sum(Register value) { return _mm512_reduce_add_epi32(value); }
+  static __m256i halves(Register value) {
+    return _mm256_add_epi32(_mm512_castsi512_si256(value), _mm512_extracti64x4_epi64(value, 1));
+  }
+  static void sums(Register a, Register b, Register c, Register d, int32_t* out) {
+    const __m256i pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(halves(a), halves(b)),
+                                            _mm256_hadd_epi32(halves(c), halves(d)));
+    const __m128i whole =
+        _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), whole);
+  }
   static uint32_t at_least(Register value, int32_t limit) {
     return _mm512_cmpge_epi32_mask(value, _mm512_set1_epi32(limit));
   }

@@ -28,11 +28,11 @@ struct Product {
   static Register dot(Register sum, Register left, Register right) {
     return _mm256_dpbusd_avx_epi32(sum, left, right);
   }
-  static int32_t sum(Register value) {
-    const __m128i half =
-        _mm_add_epi32(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
-    const __m128i quarter = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(quarter, _mm_shuffle_epi32(quarter, 0xb1)));
+  static void sums(Register a, Register b, Register c, Register d, int32_t* out) {
+    const Register pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    const __m128i whole =
+        _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), whole);
   }
   static uint32_t at_least(Register value, int32_t limit) {
     const Register less = _mm256_cmpgt_epi32(_mm256_set1_epi32(limit), value);

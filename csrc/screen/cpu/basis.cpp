@@ -88,11 +88,14 @@ Floats random_matrix(int64_t rows, std::mt19937* generator) {
 Floats leading_axes(const uint8_t* bytes, int64_t count, int64_t dimension, int64_t width,
                     const Kernels& kernels) {
   Floats rows(static_cast<size_t>(count * dimension)), columns(rows.size());
-  for (int64_t r = 0; r < count; ++r) {
-    for (int64_t d = 0; d < dimension; ++d) {
-      const float value = bytes[r * width + d];
-      rows[static_cast<size_t>(r * dimension + d)] = value;
-      columns[static_cast<size_t>(d * count + r)] = value;
+  for (int64_t begin = 0; begin < dimension; begin += 16) {  // blocks: both sides stay in cache
+    const int64_t end = std::min(begin + 16, dimension);
+    for (int64_t r = 0; r < count; ++r) {
+      for (int64_t d = begin; d < end; ++d) {
+        const float value = bytes[r * width + d];
+        rows[static_cast<size_t>(r * dimension + d)] = value;
+        columns[static_cast<size_t>(d * count + r)] = value;
+      }
     }
   }
   std::mt19937 generator(1);

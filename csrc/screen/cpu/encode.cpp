@@ -80,10 +80,9 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
   out->count = rows.count;
   out->width = width;
   out->codes.resize(count * kCodes);
-  for (auto* floats : {&out->error, &out->code_error}) floats->resize(count);
-  for (auto* each : {&out->square, &out->sum, &out->code_square, &out->code_sum}) {
-    each->resize(count);
-  }
+  out->bounds.resize(count);
+  out->code_error.resize(count);
+  for (auto* each : {&out->sum, &out->code_square, &out->code_sum}) each->resize(count);
   out->finite.resize(count);
   // What the rounding of coordinate - middle adds, in norm.
   const double subtraction = 127.0 * step * 3e-7 * std::sqrt(static_cast<double>(kCodes));
@@ -98,15 +97,14 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
         RowFacts facts;
         quantise(*kernels, rows.row(first + i), rows.dimension, grid, bytes, &facts);
         std::fill(bytes + rows.dimension, bytes + width, uint8_t{0});
-        out->error[r] = row_error(facts, grid, rows.dimension);
-        out->square[r] = facts.square;
+        out->bounds[r] = {row_error(facts, grid, rows.dimension), facts.square};
         out->sum[r] = facts.sum;
         out->finite[r] = facts.finite;
       }
       project(*this, out->row(first), together, coordinates);
       for (int64_t i = 0; i < together; ++i) {
         const auto r = static_cast<size_t>(first + i);
-        const double g = finish_coordinates(*this, out->square[r], coordinates + i * kCodes);
+        const double g = finish_coordinates(*this, out->bounds[r].square, coordinates + i * kCodes);
         CodeFacts facts;
         kernels->code(coordinates + i * kCodes, middle, step, &out->codes[r * kCodes], &facts);
         out->code_error[r] =
@@ -115,8 +113,9 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
         out->code_sum[r] = facts.sum;
       }
       if (side == Side::kSamples) {
-        uint8_t* bytes = out->bytes.get() + first * width;
-        for (int64_t i = 0; i < together * width; ++i) bytes[i] ^= 0x80;
+        uint8_t* const bytes = out->bytes.get() + first * width;
+        const int64_t count = together * width;
+        for (int64_t i = 0; i < count; ++i) bytes[i] ^= 0x80;
       }
     }
   });

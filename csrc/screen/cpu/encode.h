@@ -25,15 +25,20 @@ namespace gantool::screen {
 // Queries keep their bytes k; samples keep k - 128, the signed side of a byte product.
 enum class Side { kQueries, kSamples };
 
+// What level 2 needs of a row beside its bytes.
+struct RowBound {
+  float error;     // e
+  int32_t square;  // |k|^2
+};
+
 struct Encoded {
   int64_t count = 0;
   int64_t width = 0;
   std::unique_ptr<uint8_t[]> bytes;  // [count, width]
   std::vector<int8_t> codes;         // [count, kCodes]
-  std::vector<float> error;          // e
-  std::vector<float> code_error;     // g'
-  std::vector<int32_t> square;       // |k|^2
-  std::vector<int32_t> sum;          // sum k
+  std::vector<RowBound> bounds;
+  std::vector<float> code_error;  // g'
+  std::vector<int32_t> sum;       // sum k
   std::vector<int32_t> code_square;
   std::vector<int32_t> code_sum;
   std::vector<uint8_t> finite;  // whether the row holds neither a NaN nor an infinity

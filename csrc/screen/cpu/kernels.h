@@ -12,6 +12,7 @@ constexpr int kCodes = 64;         // coordinates of a code: 63 axes and the len
 constexpr int kPanelQueries = 12;  // of one call of scan
 constexpr int kTileSamples = 32;
 constexpr int kGroupBytes = 4;  // coordinates that one instruction multiplies and sums in a lane
+constexpr int kTogether = 4;    // samples that dots multiplies at a time
 constexpr int kCodeGroups = kCodes / kGroupBytes;
 
 // How values become bytes: k = round((value * scale - low) / step), clamped to 0..255. The scale is
@@ -51,9 +52,9 @@ struct Kernels {
                int64_t width, int32_t* out);
 
   // Bit s of hits[q]: whether offsets[s] + sum_c panel[q][c] tile[s][c] >= limits[q]. Both are
-  // stored [kCodeGroups][row][kGroupBytes].
-  void (*scan)(const uint8_t* panel, const int8_t* tile, const int32_t* offsets,
-               const int32_t* limits, uint32_t* hits);
+  // stored [kCodeGroups][row][kGroupBytes]. Returns a bit for each query with a hit.
+  uint32_t (*scan)(const uint8_t* panel, const int8_t* tile, const int32_t* offsets,
+                   const int32_t* limits, uint32_t* hits);
 
   // out [rows, kCodes] = left [rows, depth] right [depth, kCodes]; sums in order of depth.
   void (*multiply)(const float* left, int64_t rows, int64_t depth, const float* right, float* out);

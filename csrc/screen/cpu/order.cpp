@@ -56,7 +56,7 @@ std::vector<int32_t> split_by_medians(const Encoded& rows, int leaf, std::vector
   std::vector<int32_t> order(static_cast<size_t>(rows.count));
   std::iota(order.begin(), order.end(), 0);
   const auto error = [&](int32_t i) {
-    return rows.error[static_cast<size_t>(i)] + rows.code_error[static_cast<size_t>(i)];
+    return rows.bounds[static_cast<size_t>(i)].error + rows.code_error[static_cast<size_t>(i)];
   };
   std::vector<float> errors(order.size());
   std::transform(order.begin(), order.end(), errors.begin(), error);

@@ -34,8 +34,11 @@ struct Product {
     }
     return sum;
   }
-  static int32_t sum(const Register& value) {
-    return value.lane[0] + value.lane[1] + value.lane[2] + value.lane[3];
+  static void sums(const Register& a, const Register& b, const Register& c, const Register& d,
+                   int32_t* out) {
+    for (const Register* value : {&a, &b, &c, &d}) {
+      *out++ = value->lane[0] + value->lane[1] + value->lane[2] + value->lane[3];
+    }
   }
   static uint32_t at_least(const Register& value, int32_t limit) {
     uint32_t bits = 0;

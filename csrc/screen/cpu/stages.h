@@ -2,7 +2,8 @@
 // `Product` that multiplies bytes:
 //
 //   Register, kLanes (int32 of a register: 4 kLanes bytes)
-//   zero() load(int32*) load_bytes(p) broadcast(p: 4 bytes) sum(r)
+//   zero() load(int32*) load_bytes(p) broadcast(p: 4 bytes)
+//   sums(a, b, c, d, out)  out[0..3]: the sum of each register's lanes
 //   dot(r, u, s)           r[i] += sum of the four products of lane i, of unsigned by signed bytes
 //   at_least(r, limit)     bit i: r[i] >= limit
 //
@@ -96,7 +97,6 @@ struct Stages {
 
   static void dots(const uint8_t* query, const int8_t* samples, const int32_t* rows, int count,
                    int64_t width, int32_t* out) {
-    constexpr int kTogether = 4;
     constexpr int kBytes = kGroupBytes * Product::kLanes;
     for (int first = 0; first < count; first += kTogether) {
       const int8_t* row[kTogether];
@@ -111,15 +111,15 @@ struct Stages {
         c = Product::dot(c, left, Product::load_bytes(row[2] + d));
         e = Product::dot(e, left, Product::load_bytes(row[3] + d));
       }
-      const int32_t sums[kTogether] = {Product::sum(a), Product::sum(b), Product::sum(c),
-                                       Product::sum(e)};
+      int32_t sums[kTogether];
+      Product::sums(a, b, c, e, sums);
       for (int i = 0; i < kTogether && first + i < count; ++i) out[first + i] = sums[i];
     }
   }
 
   // Twelve queries by one register of samples at a time: the sums stay in registers.
-  static void scan(const uint8_t* panel, const int8_t* tile, const int32_t* offsets,
-                   const int32_t* limits, uint32_t* hits) {
+  static uint32_t scan(const uint8_t* panel, const int8_t* tile, const int32_t* offsets,
+                       const int32_t* limits, uint32_t* hits) {
     for (int q = 0; q < kPanelQueries; ++q) hits[q] = 0;
     for (int first = 0; first < kTileSamples; first += Product::kLanes) {
       typename Product::Register sums[kPanelQueries];
@@ -141,6 +141,9 @@ struct Stages {
         hits[q] |= Product::at_least(sums[q], limits[q]) << first;
       }
     }
+    uint32_t any = 0;
+    for (int q = 0; q < kPanelQueries; ++q) any |= static_cast<uint32_t>(hits[q] != 0) << q;
+    return any;
   }
 
   static void multiply(const float* left, int64_t rows, int64_t depth, const float* right,

@@ -15,6 +15,7 @@ constexpr int32_t kKeepAll = std::numeric_limits<int32_t>::min();
 constexpr int32_t kKeepNone = std::numeric_limits<int32_t>::max();
 constexpr double kLargestScore = 1 << 29;
 constexpr int kLeastSeeds = 16;
+constexpr int kCacheLine = 64;  // bytes
 
 // One leaf of queries on its way past the cells.
 class Leaf {
@@ -31,6 +32,10 @@ class Leaf {
         limits_(*limits),
         candidates_(*candidates) {
     std::fill_n(scores_, kLeafQueries, kKeepNone);
+    for (int q = 0; q < count; ++q) {
+      own_[q] = {queries.bounds[index(q)].error, queries.bounds[index(q)].square,
+                 128 * queries.sum[index(q)]};
+    }
     for (int q = 0; q < kLeafQueries; ++q) {
       uint8_t* panel = panels_ + q / kPanelQueries * kPanelBytes;
       const int8_t* code = &queries.codes[index(std::min(q, count - 1)) * kCodes];
@@ -46,16 +51,24 @@ class Leaf {
     const std::vector<size_t> nearest_first = order_of_cells();
     for (const size_t c : nearest_first) {
       const Cells::Cell& cell = cells_.cells[c];
+      cell_ = &cell;
       if (c == nearest_first.front()) seed(cell);
-      for (int q = 0; q < count_; ++q) set_score(q, cell);
+      for (int q = 0; q < count_; ++q) set_score(q);
       for (int64_t tile = cell.first_tile; tile < cell.end_tile; ++tile) {
-        for (int panel = 0; panel * kPanelQueries < count_; ++panel) meet(cell, tile, panel);
+        for (int panel = 0; panel * kPanelQueries < count_; ++panel) meet(tile, panel);
       }
     }
+    for (int q = 0; q < count_; ++q) compare(q);
   }
 
  private:
   static constexpr int kPanelBytes = kPanelQueries * kCodes;
+
+  struct Query {
+    float error;
+    int32_t square;
+    int32_t shift;  // the samples' bytes are k - 128: what a product with them lacks
+  };
 
   size_t index(int q) const { return static_cast<size_t>(rows_[q]); }
 
@@ -82,21 +95,19 @@ class Leaf {
     return order;
   }
 
-  void set_score(int q, const Cells::Cell& cell) {
+  void set_score(int q) {
     const size_t i = index(q);
-    scores_[q] = queries_.finite[i]
-                     ? least_score(encoder_, limits_.limit(rows_[q]), queries_.error[i], cell.error,
-                                   queries_.code_error[i], cell.code_error, queries_.code_square[i])
-                     : kKeepNone;
+    scores_[q] = queries_.finite[i] ? least_score(encoder_, limits_.limit(rows_[q]), own_[q].error,
+                                                  cell_->error, queries_.code_error[i],
+                                                  cell_->code_error, queries_.code_square[i])
+                                    : kKeepNone;
   }
 
   Bounds bounds(int q, int32_t row, int32_t dot) const {
-    const size_t i = index(q);
-    const auto j = static_cast<size_t>(row);
-    // The samples' bytes are k - 128.
-    const int32_t product = dot + 128 * queries_.sum[i];
-    const int32_t square = queries_.square[i] + samples_.square[j] - 2 * product;
-    return byte_bounds(square, encoder_.grid.step, queries_.error[i], samples_.error[j]);
+    const RowBound& sample = samples_.bounds[static_cast<size_t>(row)];
+    const Query& query = own_[q];
+    const int32_t square = query.square + sample.square - 2 * (dot + query.shift);
+    return byte_bounds(square, encoder_.grid.step, query.error, sample.error);
   }
 
   void dots(int q, const int32_t* rows, int count, int32_t* out) const {
@@ -126,33 +137,42 @@ class Leaf {
     }
   }
 
-  void meet(const Cells::Cell& cell, int64_t tile, int panel) {
+  void meet(int64_t tile, int panel) {
     uint32_t hits[kPanelQueries];
-    encoder_.kernels->scan(panels_ + panel * kPanelBytes,
-                           &cells_.tiles[static_cast<size_t>(tile * kTileSamples * kCodes)],
-                           &cells_.offsets[static_cast<size_t>(tile * kTileSamples)],
-                           scores_ + panel * kPanelQueries, hits);
-    for (int i = 0; i < kPanelQueries; ++i) {
-      if (hits[i] != 0) follow(cell, tile, panel * kPanelQueries + i, hits[i]);
+    const auto place = static_cast<size_t>(tile * kTileSamples);
+    uint32_t any =
+        encoder_.kernels->scan(panels_ + panel * kPanelBytes, &cells_.tiles[place * kCodes],
+                               &cells_.offsets[place], scores_ + panel * kPanelQueries, hits);
+    for (; any != 0; any &= any - 1) {
+      const int i = __builtin_ctz(any);
+      for (uint32_t rest = hits[i]; rest != 0; rest &= rest - 1) {
+        const int32_t row = cells_.rows[place + static_cast<size_t>(__builtin_ctz(rest))];
+        if (row >= 0) hold(panel * kPanelQueries + i, row);
+      }
     }
   }
 
-  void follow(const Cells::Cell& cell, int64_t tile, int q, uint32_t hits) {
-    int32_t rows[kTileSamples], out[kTileSamples];
-    int count = 0;
-    for (; hits != 0; hits &= hits - 1) {
-      const int32_t row =
-          cells_.rows[static_cast<size_t>(tile * kTileSamples + __builtin_ctz(hits))];
-      if (row >= 0) rows[count++] = row;
-    }
-    dots(q, rows, count, out);
+  // Rows wait until the product of bytes is taken of as many as it takes at a time; by then they
+  // have come from memory.
+  void hold(int q, int32_t row) {
+    const uint8_t* bytes = samples_.row(row);
+    for (int64_t d = 0; d < samples_.width; d += kCacheLine) __builtin_prefetch(bytes + d);
+    held_[q][held_count_[q]++] = row;
+    if (held_count_[q] == kTogether) compare(q);
+  }
+
+  void compare(int q) {
+    int32_t out[kTogether];
+    dots(q, held_[q], held_count_[q], out);
     bool fell = false;
-    for (int i = 0; i < count; ++i) {
-      const Bounds found = bounds(q, rows[i], out[i]);
+    for (int i = 0; i < held_count_[q]; ++i) {
+      const int32_t row = held_[q][i];
+      const Bounds found = bounds(q, row, out[i]);
       fell |= limits_.offer(rows_[q], found.upper);
-      if (found.lower <= limits_.limit(rows_[q])) candidates_.push_back({q, rows[i], found.lower});
+      if (found.lower <= limits_.limit(rows_[q])) candidates_.push_back({q, row, found.lower});
     }
-    if (fell) set_score(q, cell);
+    held_count_[q] = 0;
+    if (fell) set_score(q);
   }
 
   const Encoder& encoder_;
@@ -165,6 +185,10 @@ class Leaf {
   std::vector<Candidate>& candidates_;
   alignas(64) uint8_t panels_[2 * kPanelBytes];
   int32_t scores_[kLeafQueries];
+  Query own_[kLeafQueries];
+  const Cells::Cell* cell_ = nullptr;
+  int32_t held_[kLeafQueries][kTogether];
+  int held_count_[kLeafQueries] = {};
 };
 
 }  // namespace
@@ -242,7 +266,7 @@ Cells::Cells(const Encoded& samples) {
         tile[(group * kTileSamples + within) * kGroupBytes + k % kGroupBytes] = code[k];
         cell.centre[k] += static_cast<float>(code[k]) / static_cast<float>(count);
       }
-      cell.error = std::max(cell.error, samples.error[row]);
+      cell.error = std::max(cell.error, samples.bounds[row].error);
       cell.code_error = std::max(cell.code_error, samples.code_error[row]);
     }
     cells.push_back(cell);
