@@ -95,8 +95,8 @@ const screen::Kernels& screen_kernels(const std::string& name) {
   throw std::invalid_argument("there is no screen variant " + name + " on this processor");
 }
 
-// queries [N, D], samples [M, D], sigmas [S] -> (log-density [S, N], remainder [S, N], which
-// bandwidths were screened [S]).
+// queries [N, D], samples [M, D], sigmas [S] -> (log-density [S, N], remainder [S, N],
+// whether they were written).
 template <typename Element>
 py::tuple parzen_screened_of(const Array<Element>& queries, const Array<Element>& samples,
                              const Array<Element>& sigmas, double allowed,
@@ -108,14 +108,13 @@ py::tuple parzen_screened_of(const Array<Element>& queries, const Array<Element>
       queries.data(), queries.shape(0), dimension,     samples.data(),  samples.shape(0),
       dimension,      dimension,        sigmas.data(), sigmas.shape(0), result.mutable_data()};
   const screen::Kernels& kernels = screen_kernels(variant);
-  ScreenOutcome outcome;
+  const char* ran = nullptr;
   {
     const py::gil_scoped_release unlocked;
-    outcome = parzen_screened(problem, allowed, remainder.mutable_data(), std_threads(threads),
-                              {&kernels, forced});
+    ran = parzen_screened(problem, allowed, remainder.mutable_data(), std_threads(threads),
+                          {&kernels, forced});
   }
-  return py::make_tuple(result, remainder,
-                        std::vector<bool>(outcome.screened.begin(), outcome.screened.end()));
+  return py::make_tuple(result, remainder, ran != nullptr);
 }
 
 // grad_out [B, U], winner [B, U], x [B, I], weight [U, P, I] -> (grad_x, grad_weight).

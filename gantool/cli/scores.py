@@ -187,7 +187,8 @@ def _reading(result: ParzenResult) -> list[str]:
     if (conditional := result.class_conditional) and conditional.log_likelihood is not None:
         score, error = _figures(conditional.log_likelihood, conditional.standard_error)
         said.append(f"By the samples of its own class each row scores {score} ± {error} on average.")
-    return [*said, f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}."]
+    left_out = f"; at most {result.remainder:.1e} nats were left out of a log-density" if result.remainder else ""
+    return [*said, f"Computed in {result.seconds:.1f} s on {result.device}, {result.impl}{left_out}."]
 
 
 def _uncertainty(source: Uncertainty) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from gantool.evaluation.result import ClassScore, ConditionalClassScore, ConditionalScore
-from gantool.numerics.density import log_densities, mean_and_error
-from gantool.ops import Impl
+from gantool.numerics.density import Window, mean_and_error
 
 
 def class_scores(values: torch.Tensor, labels: torch.Tensor | None) -> tuple[ClassScore, ...]:
@@ -21,14 +20,13 @@ def class_scores(values: torch.Tensor, labels: torch.Tensor | None) -> tuple[Cla
 
 
 def conditional_score(
+    window: Window,
     scored: torch.Tensor,
     labels: torch.Tensor | None,
-    samples: torch.Tensor,
     sample_labels: torch.Tensor | None,
     sigma: float,
-    impl: Impl,
 ) -> tuple[ConditionalScore | None, list[str]]:
-    """log p(x | y) of rows [N, D] under the samples [M, D] of their own class, and what must be said of it.
+    """log p(x | y) of rows [N, D] under the window's samples of their own class, and what must be said of it.
 
     None where either has no labels (on the CPU, [N] and [M]).
     """
@@ -37,11 +35,11 @@ def conditional_score(
     per_class, parts, missing = [], [], []
     for label in sorted(set(labels.tolist())):
         rows = scored[(labels == label).to(scored.device)]
-        own = samples[(sample_labels == label).to(samples.device)]
+        own = (sample_labels == label).nonzero().squeeze(1).to(window.samples.device)
         if len(own) == 0:
             missing.append(str(label))
             continue
-        values = log_densities(rows, own, [sigma], impl=impl)[0]
+        values = window.part(own).log_densities(rows, [sigma])[0]
         per_class.append(ConditionalClassScore(label, len(rows), len(own), *mean_and_error(values)))
         parts.append(values)
     if not missing:

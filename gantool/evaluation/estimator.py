@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gantool.errors import UsageError
 from gantool.isolation import own_modes
-from gantool.numerics.density import PAPER_GRID, CurvePoint, log_densities
+from gantool.numerics.density import PAPER_GRID, CurvePoint, Window
 from gantool.ops import Impl, parzen_log_density, selected_impl
 
 Array: TypeAlias = npt.NDArray[np.float64] | Tensor
@@ -148,7 +148,7 @@ class ParzenWindow(DensityMixin, BaseEstimator):
             held_out, samples = self._split(samples)
         else:
             held_out, samples = _alike(self._rows(validation, reset=False).detach().to(samples.device), samples)
-        means = log_densities(held_out, samples, grid, impl=self.impl).mean(dim=1)
+        means = Window(samples, self.impl).log_densities(held_out, grid).mean(dim=1)
         return tuple(CurvePoint(*pair) for pair in zip(grid, means.tolist(), strict=True))
 
     def _split(self, samples: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from gantool.evaluation.result import SamplePoint
-from gantool.numerics.density import log_densities, mean_and_error
-from gantool.ops import Impl
-from gantool.progress import Progress
+from gantool.numerics.density import Window, mean_and_error
 
 # Groups of samples: their scatter is known to 1/√(2·79) = 8 %, and there are few enough to keep the operator busy.
 GROUPS = 80
@@ -34,34 +32,28 @@ class Grouped:
 
 
 def grouped_log_densities(
-    scored: torch.Tensor,
-    samples: torch.Tensor,
-    sigmas: Sequence[float],
-    *,
-    seed: int,
-    impl: Impl,
-    stage: str,
-    progress: Progress,
+    window: Window, scored: torch.Tensor, sigmas: Sequence[float], *, seed: int, stage: str
 ) -> Grouped:
-    """Scores rows [N, D] by samples [M, D] a group at a time; the work is that of one pass over all samples.
+    """Scores rows [N, D] by a window, a group of samples at a time; the work is that of one pass over all samples.
 
     A density is the mean of its groups' densities, weighted by their sizes, so that nothing is lost.
     """
     # The order is random, because a file may be sorted by class.
+    count = len(window)
     rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(samples), generator=rng, device=rng.device).to(samples.device)
+    order = torch.randperm(count, generator=rng, device=rng.device).to(window.samples.device)
     groups, total = [], torch.full((len(sigmas), len(scored)), -math.inf, dtype=torch.float64, device="cpu")
-    parts = order.tensor_split(min(GROUPS, len(samples)))
+    parts = order.tensor_split(min(GROUPS, count))
     done = 0
     for part in parts:
-        progress(stage, done, len(samples))
-        values = log_densities(scored, samples[part], sigmas, impl=impl)
+        window.progress(stage, done, count)
+        values = window.part(part).log_densities(scored, sigmas)
         groups.append(values[0])
         total = torch.logaddexp(total, values + math.log(len(part)))
         done += len(part)
-    progress(stage, done, len(samples))
+    window.progress(stage, done, count)
     sizes = torch.tensor([len(part) for part in parts], device="cpu")
-    return Grouped(sizes, torch.stack(groups), total - math.log(len(samples)))
+    return Grouped(sizes, torch.stack(groups), total - math.log(count))
 
 
 def sample_curve(grouped: Grouped) -> tuple[SamplePoint, ...]:

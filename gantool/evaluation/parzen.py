@@ -31,9 +31,9 @@ from gantool.evaluation.subject import Subject
 from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.isolation import own_modes, recordable
-from gantool.numerics.density import PAPER_GRID, Choice, choose_sigma, mean_and_error, score
+from gantool.numerics.density import PAPER_GRID, Choice, Window, choose_sigma, mean_and_error, score
 from gantool.numerics.rows import random_subset, subset_indices
-from gantool.ops import Impl, selected_impl
+from gantool.ops import Impl
 from gantool.progress import Progress, silent
 from gantool.seeds import check_seed
 
@@ -98,8 +98,9 @@ def evaluate(
         chosen = subset_indices(len(samples), settings.num_samples, settings.seed)
         samples, sample_labels = samples[chosen], None if sample_labels is None else sample_labels[chosen]
     bench = _Bench(target, settings, device or torch.device("cpu"), progress)
-    choice = bench.choose(samples)
-    found, said = _measure(bench, samples.to(bench.device), sample_labels, target, choice)
+    window = bench.window(samples)
+    choice = bench.choose(window)
+    found, said = _measure(bench, window, sample_labels, target, choice)
     warnings = [*_warnings(found, choice, samples, target, settings), *said, *target.warnings]
     if choice.source == "leave-one-out":
         notes += checks.leave_one_out(len(samples), len(samples) - choice.rows)
@@ -145,56 +146,48 @@ class _Bench:
         apart = target.reference_scored
         self.reference_scored = self.scored if apart is None else apart.to(device)
 
-    def choose(self, samples: torch.Tensor) -> Choice:
-        return choose_sigma(
-            samples.to(self.device),
-            self.selection,
-            grid=self.settings.grid,
-            sigma=self.settings.sigma,
-            impl=self.settings.impl,
-            progress=self.progress,
-        )
+    def window(self, samples: torch.Tensor) -> Window:
+        return Window(samples.to(self.device), self.settings.impl, self.progress)
+
+    def choose(self, window: Window) -> Choice:
+        return choose_sigma(window, self.selection, grid=self.settings.grid, sigma=self.settings.sigma)
 
     def reference(self, samples: torch.Tensor, stage: str, how: str) -> Reference:
         """Sigma is the reference's own on the validation rows, where there are any, even if one is given."""
         found = score(
-            samples.to(self.device),
+            self.window(samples),
             self.reference_scored,
             self.selection,
             grid=self.settings.grid,
             sigma=None if self.selection is not None else self.settings.sigma,
-            impl=self.settings.impl,
             stage=stage,
-            progress=self.progress,
         )
         return Reference(found.num_samples, found.sigma, found.log_likelihood, found.standard_error, how)
 
 
 def _measure(
-    bench: _Bench, samples: torch.Tensor, sample_labels: torch.Tensor | None, target: Target, choice: Choice
+    bench: _Bench, window: Window, sample_labels: torch.Tensor | None, target: Target, choice: Choice
 ) -> tuple[ParzenResult, list[str]]:
-    """Everything but the references, from one pass over samples [M, D] and the rows scored; and warnings."""
+    """Everything but the references, from one pass over the samples and the rows scored; and warnings."""
     settings = bench.settings
-    seed, impl = settings.seed, settings.impl
+    seed = settings.seed
     refined = refine_sigma(choice) if settings.refine and settings.sigma is None else None
     resampled = resampled_sigmas(choice, seed)
     # The sigma of the headline is the first: its groups are kept.
     sigmas = [choice.sigma, *sorted({*resampled, *([refined] if refined else [])} - {choice.sigma})]
-    grouped = grouped_log_densities(
-        bench.scored, samples, sigmas, seed=seed, impl=impl, stage="samples: scoring", progress=bench.progress
-    )
+    grouped = grouped_log_densities(window, bench.scored, sigmas, seed=seed, stage="samples: scoring")
     values = grouped.total[0]
     gap = None
     if target.train is not None:
-        gap = train_gap(target.train, samples, choice.sigma, values, seed=seed, impl=impl, progress=bench.progress)
-    conditional, said = conditional_score(bench.scored, target.labels, samples, sample_labels, choice.sigma, impl)
+        gap = train_gap(window, target.train, choice.sigma, values, seed=seed)
+    conditional, said = conditional_score(window, bench.scored, target.labels, sample_labels, choice.sigma)
     mean, error = mean_and_error(values)
     at_sigma = dict(zip(sigmas, grouped.total, strict=True))
     return ParzenResult(
         dataset=target.dataset,
         split=target.split,
         test_size=len(target.scored),
-        num_samples=len(samples),
+        num_samples=len(window),
         dimension=target.dimension,
         sigma=choice.sigma,
         sigma_source=choice.source,
@@ -213,7 +206,8 @@ def _measure(
         paper=PAPER_SCORES.get(target.dataset) if target.split == "test" else None,
         pixel_scaling=target.pixel_scaling,
         seed=seed,
-        impl=selected_impl("parzen_log_density", bench.scored, samples, impl=impl),
+        impl=str(window.ways),
+        remainder=window.ways.remainder,
         device=str(bench.device),
         data_fingerprint=fingerprint(target.scored),
     ), said

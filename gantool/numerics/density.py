@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -15,14 +15,14 @@ import torch
 from gantool.errors import UsageError
 from gantool.numerics.leave_one_out import Blocks, leave_one_out
 from gantool.numerics.rows import distinct_rows
-from gantool.ops import Impl, parzen_log_density
+from gantool.ops import CertifiedDensity, Impl, parzen_certified, parzen_log_density
 from gantool.progress import Progress, silent
 
 # What decided sigma: validation rows, the samples themselves, or the user.
 SigmaSource = Literal["validation", "leave-one-out", "given"]
 
 # Queries in one call of the operator: enough to keep it busy, few enough that progress moves.
-_QUERY_ROWS = 2_000
+_LEAST_ROWS, _PAIRS = 2_000, 100_000_000
 
 # The released code's grid, numpy.logspace(-1, 0, 10): from 0.1 to 1 in equal ratios.
 PAPER_GRID: tuple[float, ...] = tuple(10 ** (-1 + step / 9) for step in range(10))
@@ -89,14 +89,56 @@ def geometric_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     return (low, *(low * math.exp(ratio * step / (count - 1)) for step in range(1, count - 1)), high)
 
 
-def held_out(queries: torch.Tensor, samples: torch.Tensor, impl: Impl = "auto") -> Blocks:
-    """Blocks of the log-densities of queries [N, D] under samples [M, D]."""
+@dataclass
+class Ways:
+    """How some log-densities came about: what ran, in order, and the largest remainder that it stated, in nats."""
 
-    def blocks(sigmas: torch.Tensor) -> Iterator[torch.Tensor]:
-        for chunk in torch.split(queries, _QUERY_ROWS):
-            yield parzen_log_density(chunk, samples, sigmas.to(chunk.device), impl=impl).double()
+    impls: dict[str, None] = field(default_factory=dict)
+    remainder: float = 0.0
 
-    return blocks
+    def add(self, certified: CertifiedDensity) -> None:
+        self.impls.setdefault(certified.impl)
+        if certified.remainder.numel():
+            self.remainder = max(self.remainder, certified.remainder.nan_to_num(0.0).max().item())
+
+    def __str__(self) -> str:
+        return " and ".join(self.impls)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A Parzen window on samples [M, D]. `ways` notes what every answer ran."""
+
+    samples: torch.Tensor
+    impl: Impl = "auto"
+    progress: Progress = silent
+    ways: Ways = field(default_factory=Ways)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def part(self, index: torch.Tensor) -> Window:
+        """The window on some of the samples, without progress."""
+        return replace(self, samples=self.samples[index], progress=silent)
+
+    def blocks(self, rows: torch.Tensor) -> Blocks:
+        """Blocks of the log-densities of rows [N, D]."""
+
+        def blocks(sigmas: torch.Tensor) -> Iterator[torch.Tensor]:
+            for chunk in torch.split(rows, max(_LEAST_ROWS, _PAIRS // len(self.samples))):
+                widths = sigmas.to(chunk.device)
+                if sigmas.requires_grad:
+                    yield parzen_log_density(chunk, self.samples, widths, impl=self.impl).double()
+                else:
+                    certified = parzen_certified(chunk, self.samples, widths, impl=self.impl)
+                    self.ways.add(certified)
+                    yield certified.log_density.double()
+
+        return blocks
+
+    def log_densities(self, rows: torch.Tensor, sigmas: Sequence[float], stage: str = "") -> torch.Tensor:
+        """Log-density of each row [N, D] at every one of S sigmas: [S, N] float64 nats on the CPU."""
+        return gather(self.blocks(rows), sigmas, len(rows), stage, self.progress)
 
 
 def gather(blocks: Blocks, sigmas: Sequence[float], rows: int, stage: str, progress: Progress) -> torch.Tensor:
@@ -112,30 +154,15 @@ def gather(blocks: Blocks, sigmas: Sequence[float], rows: int, stage: str, progr
     return torch.cat(parts, dim=1)
 
 
-def log_densities(
-    queries: torch.Tensor,
-    samples: torch.Tensor,
-    sigmas: Sequence[float],
-    *,
-    impl: Impl = "auto",
-    stage: str = "",
-    progress: Progress = silent,
-) -> torch.Tensor:
-    """Log-density of each query at every sigma: [N, D], [M, D], S numbers → [S, N] float64 nats on the CPU."""
-    return gather(held_out(queries, samples, impl), sigmas, len(queries), stage, progress)
-
-
 def choose_sigma(
-    samples: torch.Tensor,
+    window: Window,
     selection: torch.Tensor | None,
     *,
     grid: Sequence[float] = PAPER_GRID,
     sigma: float | None = None,
-    impl: Impl = "auto",
     stage: str = "samples",
-    progress: Progress = silent,
 ) -> Choice:
-    """The sigma of `grid` with the largest mean on `selection` [V, D] under samples [M, D], or `sigma` where given.
+    """The sigma of `grid` with the largest mean on `selection` [V, D] under a window, or `sigma` where given.
 
     Without a selection the samples choose: the mean log-density of each under all others is largest. Copies are left
     out there, since the density of a copy under its twin grows without bound as sigma shrinks. The curve on a selection
@@ -143,19 +170,19 @@ def choose_sigma(
     """
     if selection is not None:
         source: SigmaSource = "validation" if sigma is None else "given"
-        blocks, rows = held_out(selection, samples, impl), len(selection)
+        blocks, rows = window.blocks(selection), len(selection)
     elif sigma is None:
-        distinct = distinct_rows(samples)
+        distinct = distinct_rows(window.samples)
         if len(distinct) < 2:
             raise UsageError(
-                f"Leave-one-out cannot choose sigma on {len(samples):,} samples that are all the same row: give "
+                f"Leave-one-out cannot choose sigma on {len(window):,} samples that are all the same row: give "
                 f"--validation FILE, or --sigma X."
             )
-        source, blocks, rows = "leave-one-out", leave_one_out(distinct, impl), len(distinct)
+        source, blocks, rows = "leave-one-out", leave_one_out(distinct, window.impl), len(distinct)
     else:
         return Choice(sigma, "given")
     sigmas = sorted({*grid, sigma} if sigma is not None else set(grid))
-    values = gather(blocks, sigmas, rows, f"{stage}: choosing sigma", progress)
+    values = gather(blocks, sigmas, rows, f"{stage}: choosing sigma", window.progress)
     curve = tuple(CurvePoint(*pair) for pair in zip(sigmas, values.mean(dim=1).tolist(), strict=True))
     best = max(curve, key=lambda point: point.log_likelihood).sigma
     return Choice(best if sigma is None else sigma, source, curve, values, blocks)
@@ -168,20 +195,18 @@ def mean_and_error(values: torch.Tensor) -> tuple[float, float | None]:
 
 
 def score(
-    samples: torch.Tensor,
+    window: Window,
     scored: torch.Tensor,
     selection: torch.Tensor | None,
     *,
     grid: Sequence[float] = PAPER_GRID,
     sigma: float | None = None,
-    impl: Impl = "auto",
     stage: str = "samples",
-    progress: Progress = silent,
 ) -> Score:
-    """Scores samples [M, D] by the rows of `scored` [N, D], at the sigma of `choose_sigma`.
+    """Scores a window by the rows of `scored` [N, D], at the sigma of `choose_sigma`.
 
     Never does a row of `scored` take part in that choice.
     """
-    choice = choose_sigma(samples, selection, grid=grid, sigma=sigma, impl=impl, stage=stage, progress=progress)
-    values = log_densities(scored, samples, [choice.sigma], impl=impl, stage=f"{stage}: scoring", progress=progress)[0]
-    return Score(len(samples), choice.sigma, *mean_and_error(values), choice.curve)
+    choice = choose_sigma(window, selection, grid=grid, sigma=sigma, stage=stage)
+    values = window.log_densities(scored, [choice.sigma], f"{stage}: scoring")[0]
+    return Score(len(window), choice.sigma, *mean_and_error(values), choice.curve)

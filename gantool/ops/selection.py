@@ -56,7 +56,8 @@ def use_native(op: Operator, tensors: tuple[Tensor, ...], impl: str) -> bool:
 def selected_impl(op: Operator, *tensors: Tensor, impl: Impl = "auto") -> str:
     """The name of what a call with these tensors runs: "native (avx512)", "reference (torch)" and the like.
 
-    `tensors` are the operator's first two arguments, in order: x and weight, or queries and samples.
+    `tensors` are the operator's first two arguments, in order: x and weight, or queries and samples. For a density it
+    is the dense pass: whether a call is screened depends on its bandwidths too, and `parzen_certified` says.
     Raises UsageError as the call itself would.
     """
     for name, tensor in zip(_NAMES[op], tensors, strict=False):

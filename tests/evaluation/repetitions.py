@@ -11,8 +11,7 @@ import torch
 from gantool.evaluation.growth import grouped_log_densities
 from gantool.evaluation.result import Uncertainty
 from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
-from gantool.numerics.density import PAPER_GRID, choose_sigma, log_densities
-from gantool.progress import silent
+from gantool.numerics.density import PAPER_GRID, Window, choose_sigma
 
 # Steps of 6 %: a sigma then varies, where the paper's grid often has one that all rows choose.
 FINE_GRID = tuple(10 ** (-1 + step / 40) for step in range(41))
@@ -31,10 +30,10 @@ def uncertainties_of(
     grid: Sequence[float] = PAPER_GRID,
     seed: int = 0,
 ) -> dict[str, Uncertainty]:
-    choice = choose_sigma(samples, selection, grid=grid, sigma=sigma)
+    choice = choose_sigma(Window(samples), selection, grid=grid, sigma=sigma)
     chosen = resampled_sigmas(choice, seed)
     sigmas = [choice.sigma, *sorted(set(chosen) - {choice.sigma})]
-    parts = grouped_log_densities(scored, samples, sigmas, seed=seed, impl="auto", stage="", progress=silent)
+    parts = grouped_log_densities(Window(samples), scored, sigmas, seed=seed, stage="")
     at_sigma = dict(zip(sigmas, parts.total, strict=True))
     return {source.name: source for source in uncertainties(parts, choice, chosen, at_sigma, seed)}
 
@@ -47,7 +46,7 @@ def sigma_choices_against_fresh_rows(
     samples: torch.Tensor, scored: torch.Tensor, fresh: torch.Tensor, rows: int, estimates: int
 ) -> tuple[list[float | None], float]:
     """Each ± of `estimates` sets of `rows` validation rows out of `fresh`, and the true standard deviation over 500."""
-    at, pool = (log_densities(part, samples, FINE_GRID).numpy() for part in (scored, fresh))
+    at, pool = (Window(samples).log_densities(part, FINE_GRID).numpy() for part in (scored, fresh))
     rng = np.random.default_rng(0)
     picks = [rng.integers(0, len(fresh), rows) for _ in range(500)]
     truth = np.std([at.mean(axis=1)[pool[:, pick].mean(axis=1).argmax()] for pick in picks])

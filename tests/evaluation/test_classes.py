@@ -9,6 +9,7 @@ import torch
 from oracle import brute_force
 
 from gantool.evaluation.classes import class_scores, conditional_score
+from gantool.numerics.density import Window
 
 
 def rows_of(count: int, seed: int) -> torch.Tensor:
@@ -31,7 +32,7 @@ def test_each_class_is_the_mean_of_its_rows() -> None:
 
 
 def test_each_row_is_scored_by_the_samples_of_its_class() -> None:
-    found, said = conditional_score(ROWS, ROW_LABELS, SAMPLES, SAMPLE_LABELS, 0.6, "auto")
+    found, said = conditional_score(Window(SAMPLES), ROWS, ROW_LABELS, SAMPLE_LABELS, 0.6)
     assert found is not None
     assert said == []
     expected = []
@@ -44,7 +45,7 @@ def test_each_row_is_scored_by_the_samples_of_its_class() -> None:
 
 
 def test_a_class_without_samples_leaves_no_mean() -> None:
-    found, said = conditional_score(ROWS, ROW_LABELS, SAMPLES, SAMPLE_LABELS.clamp(max=1), 0.6, "auto")
+    found, said = conditional_score(Window(SAMPLES), ROWS, ROW_LABELS, SAMPLE_LABELS.clamp(max=1), 0.6)
     assert found is not None
     assert (found.log_likelihood, found.standard_error) == (None, None)
     assert [score.label for score in found.per_class] == [0, 1]
@@ -53,4 +54,4 @@ def test_a_class_without_samples_leaves_no_mean() -> None:
 
 @pytest.mark.parametrize(("labels", "sample_labels"), [(None, SAMPLE_LABELS), (ROW_LABELS, None)])
 def test_without_labels_there_is_none(labels: torch.Tensor | None, sample_labels: torch.Tensor | None) -> None:
-    assert conditional_score(ROWS, labels, SAMPLES, sample_labels, 0.6, "auto") == (None, [])
+    assert conditional_score(Window(SAMPLES), ROWS, labels, sample_labels, 0.6) == (None, [])

@@ -15,15 +15,15 @@ from gantool.evaluation.gap import train_gap
 from gantool.evaluation.parzen import ParzenSettings, evaluate
 from gantool.evaluation.target import Target, target_of_dataset
 from gantool.evaluation.warnings import favoured, memorised
+from gantool.numerics.density import Window
 from gantool.numerics.rows import random_subset
-from gantool.progress import silent
 
 
 def test_the_gap_is_that_of_float64() -> None:
     rng = torch.Generator().manual_seed(0)
     train, test, samples = (torch.randn(count, 3, generator=rng) for count in (500, 80, 60))
     values = torch.from_numpy(brute_force(test, samples, 0.5))
-    found = train_gap(train, samples, 0.5, values, seed=4, impl="auto", progress=silent)
+    found = train_gap(Window(samples), train, 0.5, values, seed=4)
     of_train = brute_force(random_subset(train, 80, 4), samples, 0.5)
     assert found.rows == 80
     assert found.train_log_likelihood == pytest.approx(of_train.mean(), abs=1e-5)

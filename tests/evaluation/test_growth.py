@@ -10,7 +10,7 @@ import torch
 from oracle import brute_force
 
 from gantool.evaluation.growth import Grouped, grouped_log_densities, sample_curve
-from gantool.progress import silent
+from gantool.numerics.density import Window
 
 
 def rows_of(count: int, seed: int, dimension: int = 4) -> torch.Tensor:
@@ -18,7 +18,7 @@ def rows_of(count: int, seed: int, dimension: int = 4) -> torch.Tensor:
 
 
 def grouped(samples: torch.Tensor, scored: torch.Tensor, *sigmas: float) -> Grouped:
-    return grouped_log_densities(scored, samples, sigmas, seed=3, impl="auto", stage="", progress=silent)
+    return grouped_log_densities(Window(samples), scored, sigmas, seed=3, stage="")
 
 
 @pytest.mark.parametrize("count", [1, 7, 20, 507])

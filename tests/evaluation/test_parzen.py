@@ -13,14 +13,14 @@ from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
 from gantool.evaluation.target import Target, target_of_dataset
-from gantool.numerics.density import PAPER_GRID, score
+from gantool.numerics.density import PAPER_GRID, Window, score
 from gantool.numerics.rows import random_subset
 
 # What the design promises of `gantool eval parzen --json`.
 CONTRACT = {
     "dataset", "split", "test_size", "num_samples", "dimension", "sigma", "log_likelihood", "standard_error",
     "nats_per_dimension", "sigma_curve", "references", "impl", "device", "warnings", "seconds", "measure", "refined",
-    "sample_curve", "uncertainties", "train_gap", "per_class", "class_conditional",
+    "sample_curve", "uncertainties", "train_gap", "per_class", "class_conditional", "remainder",
 }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_result_holds_the_contract_and_is_json(result: ParzenResult) -> None:
 
 
 def test_result_is_that_of_the_density_alone(result: ParzenResult, target: Target) -> None:
-    found = score(blurred(target, 500), target.scored, target.selection)
+    found = score(Window(blurred(target, 500)), target.scored, target.selection)
     assert result.sigma == found.sigma
     # The result adds up groups of samples in a random order; float32 products round differently there.
     assert result.log_likelihood == pytest.approx(found.log_likelihood, abs=1e-4)
@@ -84,7 +84,7 @@ def test_references_stand_at_the_same_number_each_with_its_own_sigma(result: Par
     assert kmeans is not None
     assert images.num_samples == kmeans.num_samples == 500
     assert target.reference is not None
-    expected = score(random_subset(target.reference, 500, seed=0), target.scored, target.selection)
+    expected = score(Window(random_subset(target.reference, 500, seed=0)), target.scored, target.selection)
     assert (images.sigma, images.log_likelihood) == (expected.sigma, expected.log_likelihood)
     assert images.log_likelihood > result.log_likelihood
     assert result.notes == ("Real training images and k-means centroids score above the samples.",)
@@ -104,7 +104,7 @@ def test_the_parts_agree_with_the_headline(result: ParzenResult, target: Target)
 def test_the_refined_score_is_that_of_its_sigma(result: ParzenResult, target: Target) -> None:
     refined = result.refined
     assert refined is not None
-    at = score(blurred(target, 500), target.scored, target.selection, sigma=refined.sigma)
+    at = score(Window(blurred(target, 500)), target.scored, target.selection, sigma=refined.sigma)
     assert refined.log_likelihood == pytest.approx(at.log_likelihood, abs=1e-4)
     on_validation = {point.sigma: point.log_likelihood for point in at.curve}
     assert refined.validation_log_likelihood == pytest.approx(on_validation[refined.sigma], abs=1e-4)
@@ -156,7 +156,7 @@ def test_more_rows_than_the_protocol_are_a_random_subset(target: Target) -> None
     settings = ParzenSettings(num_samples=100, references=False, seed=3)
     samples = blurred(target, 400)
     found = evaluate(samples, target, settings)
-    expected = score(random_subset(samples, 100, seed=3), target.scored, target.selection)
+    expected = score(Window(random_subset(samples, 100, seed=3)), target.scored, target.selection)
     assert found.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-4)
     assert found.notes == ("100 of the 400 samples are used, a random subset.",)
 

@@ -17,7 +17,7 @@ from scipy.stats import t
 
 from gantool.evaluation.result import Uncertainty
 from gantool.evaluation.uncertainty import interval_of_mean, resampled_sigmas
-from gantool.numerics.density import choose_sigma
+from gantool.numerics.density import Window, choose_sigma
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_validation_rows_of_another_kind_are_resampled_alone() -> None:
 
 
 def test_resampled_sigmas_are_those_of_plain_resampling() -> None:
-    choice = choose_sigma(normal_rows(200, 0), normal_rows(12, 2))
+    choice = choose_sigma(Window(normal_rows(200, 0)), normal_rows(12, 2))
     chosen = resampled_sigmas(choice, 0)
     rng = np.random.default_rng(0)
     assert choice.values is not None
@@ -135,7 +135,7 @@ def test_resampled_sigmas_are_those_of_plain_resampling() -> None:
 
 
 def test_a_given_sigma_has_no_choice_to_vary() -> None:
-    assert not resampled_sigmas(choose_sigma(normal_rows(20, 0), normal_rows(12, 2), sigma=0.3), 0)
+    assert not resampled_sigmas(choose_sigma(Window(normal_rows(20, 0)), normal_rows(12, 2), sigma=0.3), 0)
 
 
 def test_samples_that_choose_are_named_as_such() -> None:

@@ -18,7 +18,7 @@ from evaluation.repetitions import (
 
 from gantool.config import DataConfig
 from gantool.data import load_dataset
-from gantool.numerics.density import log_densities
+from gantool.numerics.density import Window
 
 pytestmark = pytest.mark.torture
 
@@ -51,7 +51,7 @@ def check(what: str, scored: torch.Tensor, draw: Draw, sigma: float) -> None:
     """
     rng = torch.Generator().manual_seed(7)
     draws = [draw(rng) for _ in range(300)]
-    scores = np.array([float(log_densities(scored, samples, [sigma]).mean()) for samples in draws])
+    scores = np.array([float(Window(samples).log_densities(scored, [sigma]).mean()) for samples in draws])
     sources = [
         uncertainties_of(samples, scored, sigma=sigma, seed=k)["samples drawn"] for k, samples in enumerate(draws)
     ]

@@ -53,7 +53,7 @@ const std::array<double, kBuckets>& bucket_terms() {
 }
 
 struct Widths {
-  std::vector<int64_t> order;  // of the bandwidths that are screened, the widest first
+  std::vector<int64_t> order;  // of the bandwidths, the widest first
   std::vector<double> rates;   // 1 / (2 sigma^2), in the data's units
 };
 
@@ -68,31 +68,27 @@ class Screen {
         queries_{problem.queries, problem.query_count, problem.query_stride, problem.dimension},
         samples_{problem.samples, problem.sample_count, problem.sample_stride, problem.dimension},
         b1_(kSweepShare * allowed),
-        b2_(allowed - b1_) {}
-
-  bool learn(const screen::Kernels& kernels) {
-    return screen::learn(queries_, samples_, kernels, &encoder_);
+        b2_(allowed - b1_) {
+    widths_.order.resize(static_cast<size_t>(problem.sigma_count));
+    std::iota(widths_.order.begin(), widths_.order.end(), int64_t{0});
+    std::stable_sort(widths_.order.begin(), widths_.order.end(),
+                     [&](int64_t a, int64_t b) { return problem.sigmas[a] > problem.sigmas[b]; });
+    for (const int64_t s : widths_.order) {
+      const double sigma = problem.sigmas[s];
+      widths_.rates.push_back(0.5 / (sigma * sigma));
+    }
   }
 
-  // Keeps the bandwidths at which few enough samples are within reach of the nearest.
-  bool choose(bool forced) {
-    std::vector<int64_t> order(static_cast<size_t>(problem_.sigma_count));
-    std::iota(order.begin(), order.end(), int64_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return problem_.sigmas[a] > problem_.sigmas[b]; });
+  bool learn(const screen::Kernels& kernels) {
+    const auto usable = [](double rate) { return std::isfinite(rate) && rate > 0; };
+    return std::all_of(widths_.rates.begin(), widths_.rates.end(), usable) &&
+           screen::learn(queries_, samples_, kernels, &encoder_);
+  }
+
+  // Whether few enough samples are within reach of the nearest at the widest bandwidth.
+  bool worth() const {
     const Pilot pilot(encoder_, queries_, samples_);
-    for (const int64_t s : order) {
-      const double sigma = problem_.sigmas[s];
-      const double rate = 0.5 / (sigma * sigma);
-      if (!std::isfinite(rate) || !(rate > 0)) return false;
-      if (widths_.order.empty() && !forced &&
-          pilot.share_within(reach(rate)) > pilot.largest_share()) {
-        continue;
-      }
-      widths_.order.push_back(s);
-      widths_.rates.push_back(rate);
-    }
-    return !widths_.order.empty();
+    return pilot.share_within(reach(widths_.rates[0])) <= pilot.largest_share();
   }
 
   // False where a sample is not finite: then nothing was written.
@@ -117,14 +113,6 @@ class Screen {
     }
     for (int64_t i = 0; i < problem_.query_count; ++i) finish(i);
     return true;
-  }
-
-  ScreenOutcome outcome() const {
-    ScreenOutcome outcome;
-    outcome.variant = encoder_.kernels->name;
-    outcome.screened.assign(static_cast<size_t>(problem_.sigma_count), 0);
-    for (const int64_t s : widths_.order) outcome.screened[static_cast<size_t>(s)] = 1;
-    return outcome;
   }
 
  private:
@@ -338,30 +326,29 @@ class Screen {
   std::unique_ptr<Limits> limits_;
   std::vector<double> minima_;   // [queries], in the data's units
   std::vector<double> dropped_;  // [queries]
-  std::vector<double> sums_;     // [queries, screened bandwidths]
+  std::vector<double> sums_;     // [queries, bandwidths]
 };
 
 }  // namespace
 
 template <typename Element>
-ScreenOutcome parzen_screened(const ParzenProblem<Element>& problem, double allowed,
-                              double* remainder, const Threads& threads,
-                              const ScreenOptions& options) {
+const char* parzen_screened(const ParzenProblem<Element>& problem, double allowed,
+                            double* remainder, const Threads& threads,
+                            const ScreenOptions& options) {
   const int64_t queries = problem.query_count, samples = problem.sample_count;
   const bool small =
       queries < kLeastQueries || samples < kLeastSamples || queries * samples < kLeastPairs;
-  const ScreenOutcome nothing = {nullptr,
-                                 std::vector<char>(static_cast<size_t>(problem.sigma_count), 0)};
-  if (!(allowed > 0) || queries == 0 || (small && !options.forced)) return nothing;
+  if (!(allowed > 0) || queries == 0 || problem.sigma_count == 0) return nullptr;
+  if (small && !options.forced) return nullptr;
   Screen<Element> run(problem, allowed, remainder, threads);
   const screen::Kernels& kernels = options.kernels ? *options.kernels : *screen::kernels().front();
-  if (!run.learn(kernels) || !run.choose(options.forced) || !run.run()) return nothing;
-  return run.outcome();
+  if (!run.learn(kernels) || (!options.forced && !run.worth()) || !run.run()) return nullptr;
+  return kernels.name;
 }
 
-template ScreenOutcome parzen_screened(const ParzenProblem<float>&, double, double*, const Threads&,
-                                       const ScreenOptions&);
-template ScreenOutcome parzen_screened(const ParzenProblem<double>&, double, double*,
-                                       const Threads&, const ScreenOptions&);
+template const char* parzen_screened(const ParzenProblem<float>&, double, double*, const Threads&,
+                                     const ScreenOptions&);
+template const char* parzen_screened(const ParzenProblem<double>&, double, double*, const Threads&,
+                                     const ScreenOptions&);
 
 }  // namespace gantool

@@ -11,31 +11,25 @@
 // dropped is less. Equations: screen/cpu/*.h for the distances, screened.cpp for the sums.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "parzen/parzen.h"
 #include "screen/cpu/kernels.h"
 
 namespace gantool {
 
-// For tests: which loops, and every bandwidth whatever the pilot finds.
+// For tests: which loops, and whatever the pilot finds.
 struct ScreenOptions {
   const screen::Kernels* kernels = nullptr;  // the fastest here
   bool forced = false;
 };
 
-struct ScreenOutcome {
-  const char* variant = nullptr;  // of the processor; null where nothing was screened
-  std::vector<char> screened;     // [sigma_count], 1 for those that are written
-};
-
-// Writes log_density and remainder [sigma_count, query_count] for the bandwidths that a pilot finds
-// narrow enough, with at most `allowed` nats left out, and leaves the others alone. The pilot goes
-// by the data alone, so that equal calls take equal ways on one kind of processor.
+// Writes log_density and remainder [sigma_count, query_count], with at most `allowed` nats left
+// out, and returns the processor variant that ran; or writes nothing and returns null, where a
+// pilot finds that the dense pass ends sooner. One pass serves all bandwidths, and so does a dense
+// one: the widest decides. The pilot goes by the data alone, so that equal calls take equal ways on
+// one kind of processor.
 template <typename Element>
-ScreenOutcome parzen_screened(const ParzenProblem<Element>& problem, double allowed,
-                              double* remainder, const Threads& threads,
-                              const ScreenOptions& options = {});
+const char* parzen_screened(const ParzenProblem<Element>& problem, double allowed,
+                            double* remainder, const Threads& threads,
+                            const ScreenOptions& options = {});
 
 }  // namespace gantool
