@@ -14,7 +14,7 @@ namespace {
 constexpr int kAxes = kCodes - 1;
 constexpr int kRounds = 2;
 constexpr double kLargestEpsilon = 0.009;
-constexpr double kDependent = 1e-9;  // a column with this share of its square left is dropped
+constexpr double kDependent = 1e-3;  // a column with this share of its square left is dropped
 
 using Floats = std::vector<float>;
 using Square = std::vector<double>;  // [kCodes, kCodes]
@@ -150,8 +150,8 @@ void measure(const Square& products, float step, Basis* basis) {
       epsilon += entry * entry;
     }
   }
-  basis->epsilon = std::sqrt(epsilon) + 1e-9;
-  basis->reach = std::sqrt(reach);
+  basis->epsilon = std::sqrt(epsilon) * (1 + 1e-6) + 1e-9;
+  basis->reach = std::sqrt(reach) * (1 + 1e-12);
 }
 
 }  // namespace

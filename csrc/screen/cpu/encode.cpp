@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kLearnedQueries = 256;
 constexpr int64_t kLearnedSamples = 768;
-constexpr int kBlock = 32;  // rows whose projections are multiplied together
+constexpr int kBlock = kCoordinateRows;
 constexpr int kTail = 128;  // one learned row in so many may leave the codes' range at either end
 constexpr double kMargin = 1.1;
 constexpr double kUnit = 0x1p-24;
@@ -34,18 +34,6 @@ const int32_t* every_axis() {
   return rows.data();
 }
 
-// a for rows of bytes: [count, kCodes], of which the last column is left at 0.
-void project(const Encoder& encoder, const uint8_t* bytes, int64_t count, float* coordinates) {
-  float products[kBlock * kCodes];
-  for (int64_t r = 0; r < count; ++r) {
-    int32_t row[kCodes];
-    encoder.kernels->dots(bytes + r * encoder.basis.width, encoder.basis.columns.data(),
-                          every_axis(), kCodes, encoder.basis.width, row);
-    for (int i = 0; i < kCodes; ++i) products[r * kCodes + i] = static_cast<float>(row[i]);
-  }
-  encoder.kernels->multiply(products, count, kCodes, encoder.basis.weights.data(), coordinates);
-}
-
 // Puts r in the last coordinate and returns g.
 double finish_coordinates(const Encoder& encoder, int32_t square, float* coordinates) {
   double s = 0;
@@ -64,6 +52,21 @@ double finish_coordinates(const Encoder& encoder, int32_t square, float* coordin
 }
 
 }  // namespace
+
+void coordinates_of(const Encoder& encoder, const uint8_t* bytes, const int32_t* squares, int count,
+                    float* coordinates, double* errors) {
+  float products[kCoordinateRows * kCodes] = {};
+  for (int r = 0; r < count; ++r) {
+    int32_t row[kCodes];
+    encoder.kernels->dots(bytes + r * encoder.basis.width, encoder.basis.columns.data(),
+                          every_axis(), kCodes, encoder.basis.width, row);
+    for (int i = 0; i < kCodes; ++i) products[r * kCodes + i] = static_cast<float>(row[i]);
+  }
+  encoder.kernels->multiply(products, count, kCodes, encoder.basis.weights.data(), coordinates);
+  for (int r = 0; r < count; ++r) {
+    errors[r] = finish_coordinates(encoder, squares[r], coordinates + r * kCodes);
+  }
+}
 
 bool Encoded::all_finite() const {
   return std::all_of(finite.begin(), finite.end(), [](uint8_t each) { return each != 0; });
@@ -88,6 +91,8 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
   const double subtraction = 127.0 * step * 3e-7 * std::sqrt(static_cast<double>(kCodes));
   threads.run((rows.count + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
     float coordinates[kBlock * kCodes];
+    double errors[kBlock];
+    int32_t squares[kBlock];
     for (int64_t first = begin * kBlock; first < std::min(rows.count, end * kBlock);
          first += kBlock) {
       const int64_t together = std::min<int64_t>(kBlock, rows.count - first);
@@ -98,17 +103,18 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
         quantise(*kernels, rows.row(first + i), rows.dimension, grid, bytes, &facts);
         std::fill(bytes + rows.dimension, bytes + width, uint8_t{0});
         out->bounds[r] = {row_error(facts, grid, rows.dimension), facts.square};
+        squares[i] = facts.square;
         out->sum[r] = facts.sum;
         out->finite[r] = facts.finite;
       }
-      project(*this, out->row(first), together, coordinates);
+      coordinates_of(*this, out->row(first), squares, static_cast<int>(together), coordinates,
+                     errors);
       for (int64_t i = 0; i < together; ++i) {
         const auto r = static_cast<size_t>(first + i);
-        const double g = finish_coordinates(*this, out->bounds[r].square, coordinates + i * kCodes);
         CodeFacts facts;
         kernels->code(coordinates + i * kCodes, middle, step, &out->codes[r * kCodes], &facts);
-        out->code_error[r] =
-            rounded_up(std::sqrt(static_cast<double>(facts.missed)) * (1 + 1e-5) + subtraction + g);
+        out->code_error[r] = rounded_up(std::sqrt(static_cast<double>(facts.missed)) * (1 + 1e-5) +
+                                        subtraction + errors[i]);
         out->code_square[r] = facts.square;
         out->code_sum[r] = facts.sum;
       }
@@ -148,15 +154,13 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
   encoder->root = std::sqrt(1 + encoder->basis.epsilon) * (1 + 1e-12);
   std::vector<float> coordinates(static_cast<size_t>(count * kCodes));
   for (int64_t first = 0; first < count; first += kBlock) {
-    project(*encoder, bytes.data() + first * width, std::min<int64_t>(kBlock, count - first),
-            &coordinates[static_cast<size_t>(first * kCodes)]);
+    double errors[kBlock];
+    coordinates_of(*encoder, bytes.data() + first * width, squares.data() + first,
+                   static_cast<int>(std::min<int64_t>(kBlock, count - first)),
+                   &coordinates[static_cast<size_t>(first * kCodes)], errors);
   }
   double widest = 0;
   std::vector<float> column(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) {
-    finish_coordinates(*encoder, squares[static_cast<size_t>(i)],
-                       &coordinates[static_cast<size_t>(i * kCodes)]);
-  }
   for (int c = 0; c < kCodes; ++c) {
     for (size_t i = 0; i < column.size(); ++i) column[i] = coordinates[i * kCodes + c];
     std::sort(column.begin(), column.end());

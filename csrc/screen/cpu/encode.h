@@ -60,6 +60,12 @@ struct Encoder {
               Encoded* encoded) const;
 };
 
+// The stage between bytes and codes, for up to kCoordinateRows rows of bytes k with their |k|^2:
+// the coordinates (a, r) [count, kCodes] and how far each row may be from its true ones, g [count].
+constexpr int kCoordinateRows = 32;
+void coordinates_of(const Encoder& encoder, const uint8_t* bytes, const int32_t* squares, int count,
+                    float* coordinates, double* errors);
+
 // Learns the grid, the basis and the codes' step from up to 1,024 rows. False where the data have
 // no range or no axes: then there is nothing to screen by.
 template <typename Element>
