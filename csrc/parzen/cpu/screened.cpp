@@ -17,8 +17,10 @@
 #include <numeric>
 
 #include "parzen/cpu/exact.h"
+#include "parzen/cpu/kernel.h"
 #include "screen/cpu/encode.h"
 #include "screen/cpu/order.h"
+#include "screen/cpu/pilot.h"
 #include "screen/cpu/sweep.h"
 
 namespace gantool {
@@ -37,6 +39,13 @@ constexpr int64_t kLeastPairs = int64_t{1} << 21;  // below, the dense pass ends
 constexpr int64_t kLeastQueries = 128;
 constexpr int64_t kLeastSamples = 512;
 constexpr double kNegligible = 50;  // nats beyond ln M: below the rounding of a float64 sum
+
+// What a pair costs, in units of one column of a float32 product of the dense pass: its codes, and
+// for each column a byte of a pair that level 1 keeps and of one that is refined. Fitted to 10,000
+// x 10,000 x 784 on AVX-512 VNNI, from sigma 0.1 to 1 and on noise.
+constexpr double kScanCost = 30;
+constexpr double kCompareCost = 1.5;
+constexpr double kRefineCost = 4;
 
 // Buckets of the tail, an eighth of a nat wide; ln(M / b1) stays below the last.
 constexpr int kBuckets = 512;
@@ -85,10 +94,18 @@ class Screen {
            screen::learn(queries_, samples_, kernels, &encoder_);
   }
 
-  // Whether few enough samples are within reach of the nearest at the widest bandwidth.
+  // Whether the screen ends before the dense pass at the widest bandwidth.
   bool worth() const {
-    const Pilot pilot(encoder_, queries_, samples_);
-    return pilot.share_within(reach(widths_.rates[0])) <= pilot.largest_share();
+    Encoded queries, samples;
+    encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries,
+                    serial_threads(), &queries);
+    encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples,
+                    serial_threads(), &samples);
+    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach(widths_.rates[0]));
+    const auto columns = static_cast<double>(problem_.dimension);
+    const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);
+    return kScanCost + columns * (shares.codes * kCompareCost + shares.bytes * kRefineCost) <
+           columns * dense_cost(bytes);
   }
 
   // False where a sample is not finite: then nothing was written.
@@ -121,62 +138,21 @@ class Screen {
     std::vector<double> distances;
   };
 
-  // A few queries beside a few hundred samples.
-  class Pilot {
-   public:
-    Pilot(const Encoder& encoder, const RowSet<Element>& queries, const RowSet<Element>& samples)
-        : scale_(encoder.grid.scale) {
-      Encoded q, x;
-      encoder.encode(queries.thinned(kQueries), screen::Side::kQueries, serial_threads(), &q);
-      encoder.encode(samples.thinned(kSamples), screen::Side::kSamples, serial_threads(), &x);
-      std::vector<int32_t> rows(static_cast<size_t>(x.count)), dots(rows.size());
-      std::iota(rows.begin(), rows.end(), 0);
-      for (size_t i = 0; i < static_cast<size_t>(q.count); ++i) {
-        encoder.kernels->dots(q.row(static_cast<int64_t>(i)),
-                              reinterpret_cast<const int8_t*>(x.bytes.get()), rows.data(),
-                              static_cast<int>(x.count), x.width, dots.data());
-        double least = std::numeric_limits<double>::infinity();
-        const size_t begin = gaps_.size();
-        for (size_t j = 0; j < rows.size(); ++j) {
-          const int32_t square =
-              q.bounds[i].square + x.bounds[j].square - 2 * (dots[j] + 128 * q.sum[i]);
-          const screen::Bounds bounds =
-              screen::byte_bounds(square, encoder.grid.step, q.bounds[i].error, x.bounds[j].error);
-          least = std::min<double>(least, bounds.upper);
-          gaps_.push_back(bounds.lower);
-        }
-        for (size_t j = begin; j < gaps_.size(); ++j) gaps_[j] -= least;
-      }
-      const auto byte = [&](const screen::RowBound& row) {
-        return row.error < kByteError * encoder.grid.step;
-      };
-      bytes_ = std::all_of(q.bounds.begin(), q.bounds.end(), byte) &&
-               std::all_of(x.bounds.begin(), x.bounds.end(), byte);
+  // Of the dense pass for one column of a pair. AMX: by its peak rates, not measured. float64: of
+  // torch's product with the exponentials, which takes over there.
+  static double dense_cost(bool bytes) {
+    if (sizeof(Element) == sizeof(double)) return 2;
+    switch (parzen_cpu_best_kernel(bytes).queries.operand) {
+      case Operand::UnsignedByte:
+      case Operand::SignedByte:
+        return cpu_features().amx_int8 ? 0.1 : 0.25;
+      case Operand::Bfloat16:
+        return 0.4;
+      case Operand::Float32:
+        break;
     }
-
-    // The share of pairs whose bounds leave them within `reach` of the query's nearest sample.
-    double share_within(double reach) const {
-      const auto within =
-          std::count_if(gaps_.begin(), gaps_.end(), [&](double gap) { return gap <= reach; });
-      return static_cast<double>(within) / static_cast<double>(gaps_.size());
-    }
-
-    // Measured: where the screen takes as long as the dense pass, which is faster for bytes and far
-    // slower in float64. The nearest of some hundred samples is farther than the nearest of all, so
-    // that the share is larger than that of the call.
-    double largest_share() const {
-      if (sizeof(Element) == sizeof(double)) return 0.5;
-      return bytes_ ? 0.04 : 0.12;
-    }
-
-   private:
-    static constexpr int64_t kQueries = 48;
-    static constexpr int64_t kSamples = 1000;
-    static constexpr float kByteError = 0.05F;  // of a step: the rounding of k / 255 alone
-    double scale_;
-    bool bytes_ = false;
-    std::vector<double> gaps_;
-  };
+    return 1;
+  }
 
   // In scaled units: exact powers of two away from the data's.
   double reach(double rate) const {

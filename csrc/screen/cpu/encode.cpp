@@ -159,7 +159,7 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
                    static_cast<int>(std::min<int64_t>(kBlock, count - first)),
                    &coordinates[static_cast<size_t>(first * kCodes)], errors);
   }
-  double widest = 0;
+  double widest = 0, whole = 0;
   std::vector<float> column(static_cast<size_t>(count));
   for (int c = 0; c < kCodes; ++c) {
     for (size_t i = 0; i < column.size(); ++i) column[i] = coordinates[i * kCodes + c];
@@ -168,7 +168,9 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
     const double low = column[out], high = column[column.size() - 1 - out];
     encoder->middle[c] = static_cast<float>((low + high) / 2);
     widest = std::max(widest, (high - low) / 2);
+    whole = std::max<double>(whole, column.back() - column.front());
   }
+  if (widest == 0) widest = whole;  // nearly all rows are equal
   encoder->step = rounded_up(kMargin * widest / 127);
   return encoder->step > 0;
 }

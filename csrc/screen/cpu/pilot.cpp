@@ -1,0 +1,60 @@
+#include "screen/cpu/pilot.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "screen/cpu/sweep.h"
+
+namespace gantool::screen {
+namespace {
+
+constexpr float kByteError = 0.05F;  // of a step
+
+}  // namespace
+
+Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encoded& samples,
+                    double reach) {
+  std::vector<int32_t> rows(static_cast<size_t>(samples.count)), dots(rows.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  std::vector<float> lowers(rows.size());
+  int64_t of_codes = 0, of_bytes = 0;
+  for (size_t i = 0; i < static_cast<size_t>(queries.count); ++i) {
+    encoder.kernels->dots(queries.row(static_cast<int64_t>(i)),
+                          reinterpret_cast<const int8_t*>(samples.bytes.get()), rows.data(),
+                          static_cast<int>(rows.size()), samples.width, dots.data());
+    float nearest = std::numeric_limits<float>::infinity();
+    for (size_t j = 0; j < rows.size(); ++j) {
+      const int32_t square = queries.bounds[i].square + samples.bounds[j].square -
+                             2 * (dots[j] + 128 * queries.sum[i]);
+      const Bounds found =
+          byte_bounds(square, encoder.grid.step, queries.bounds[i].error, samples.bounds[j].error);
+      nearest = std::min(nearest, found.upper);
+      lowers[j] = found.lower;
+    }
+    const double limit = nearest + reach;
+    uint8_t code[kCodes];
+    for (int c = 0; c < kCodes; ++c) {
+      code[c] = static_cast<uint8_t>(queries.codes[i * kCodes + static_cast<size_t>(c)] + 128);
+    }
+    encoder.kernels->dots(code, samples.codes.data(), rows.data(), static_cast<int>(rows.size()),
+                          kCodes, dots.data());
+    for (size_t j = 0; j < rows.size(); ++j) {
+      const int32_t score = dots[j] - 128 * samples.code_sum[j] - samples.code_square[j] / 2;
+      of_codes += score >= least_score(encoder, limit, queries.bounds[i].error,
+                                       samples.bounds[j].error, queries.code_error[i],
+                                       samples.code_error[j], queries.code_square[i]);
+      of_bytes += lowers[j] <= limit;
+    }
+  }
+  const auto pairs = static_cast<double>(queries.count * samples.count);
+  return {static_cast<double>(of_codes) / pairs, static_cast<double>(of_bytes) / pairs};
+}
+
+bool are_bytes(const Encoder& encoder, const Encoded& rows) {
+  return std::all_of(rows.bounds.begin(), rows.bounds.end(), [&](const RowBound& row) {
+    return row.error < kByteError * encoder.grid.step;
+  });
+}
+
+}  // namespace gantool::screen
