@@ -34,26 +34,23 @@ class Grouped:
 def grouped_log_densities(
     window: Window, scored: torch.Tensor, sigmas: Sequence[float], *, seed: int, stage: str
 ) -> Grouped:
-    """Scores rows [N, D] by a window, a group of samples at a time; the work is that of one pass over all samples.
-
-    A density is the mean of its groups' densities, weighted by their sizes, so that nothing is lost.
-    """
+    """Scores rows [N, D] by a window, a group of samples at a time; the work is that of one pass over all samples."""
     # The order is random, because a file may be sorted by class.
-    count = len(window)
+    groups = min(GROUPS, len(window))
     rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(count, generator=rng, device=rng.device).to(window.samples.device)
-    groups, total = [], torch.full((len(sigmas), len(scored)), -math.inf, dtype=torch.float64, device="cpu")
-    parts = order.tensor_split(min(GROUPS, count))
-    done = 0
-    for part in parts:
-        window.progress(stage, done, count)
-        values = window.part(part).log_densities(scored, sigmas)
-        groups.append(values[0])
-        total = torch.logaddexp(total, values + math.log(len(part)))
-        done += len(part)
-    window.progress(stage, done, count)
-    sizes = torch.tensor([len(part) for part in parts], device="cpu")
-    return Grouped(sizes, torch.stack(groups), total - math.log(count))
+    order = torch.randperm(len(window), generator=rng, device=rng.device)
+    shuffled = window.part(order.to(window.samples.device))
+    widths = torch.tensor(sigmas, dtype=torch.float64, device="cpu")
+    own, total, done = [], [], 0
+    window.progress(stage, done, len(scored))
+    for chunk in shuffled.chunks(scored):
+        found = shuffled.certified(chunk, widths, groups)
+        own.append(found.groups.cpu())
+        total.append(found.log_density.double().cpu())
+        done += len(chunk)
+        window.progress(stage, done, len(scored))
+    sizes = torch.tensor([len(part) for part in order.tensor_split(groups)], device="cpu")
+    return Grouped(sizes, torch.cat(own, dim=1), torch.cat(total, dim=1))
 
 
 def sample_curve(grouped: Grouped) -> tuple[SamplePoint, ...]:

@@ -127,8 +127,8 @@ class ParzenResult:
     `standard_error` is std/√test_size across the rows scored, None for one row; `uncertainties` names what it leaves
     out.
     `sigma_source` is `validation`, `leave-one-out` or `given`; `validation_size` rows chose sigma (with
-    `leave-one-out` these are samples). `impl` names what ran for the score, and `remainder` is the most, in nats, that a
-    screen left out of one of its log-densities (0: nothing). What could not be had is None or empty.
+    `leave-one-out` these are samples). `impl` names what ran for the score, and `remainder` is the most, in nats, that
+    a screen left out of one of its log-densities (0: nothing). What could not be had is None or empty.
     `data_fingerprint` is the SHA-256 of the rows scored.
     """
 

@@ -118,21 +118,28 @@ class Window:
         return len(self.samples)
 
     def part(self, index: torch.Tensor) -> Window:
-        """The window on some of the samples, without progress."""
+        """The window on some of the samples, or on all of them in another order; it shows no progress."""
         return replace(self, samples=self.samples[index], progress=silent)
+
+    def chunks(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Rows in parts for one call each."""
+        return torch.split(rows, max(_LEAST_ROWS, _PAIRS // len(self.samples)))
+
+    def certified(self, rows: torch.Tensor, sigmas: torch.Tensor, groups: int = 0) -> CertifiedDensity:
+        """One call of the operator, noted."""
+        found = parzen_certified(rows, self.samples, sigmas.to(rows.device), groups=groups, impl=self.impl)
+        self.ways.add(found)
+        return found
 
     def blocks(self, rows: torch.Tensor) -> Blocks:
         """Blocks of the log-densities of rows [N, D]."""
 
         def blocks(sigmas: torch.Tensor) -> Iterator[torch.Tensor]:
-            for chunk in torch.split(rows, max(_LEAST_ROWS, _PAIRS // len(self.samples))):
-                widths = sigmas.to(chunk.device)
+            for chunk in self.chunks(rows):
                 if sigmas.requires_grad:
-                    yield parzen_log_density(chunk, self.samples, widths, impl=self.impl).double()
+                    yield parzen_log_density(chunk, self.samples, sigmas.to(chunk.device), impl=self.impl).double()
                 else:
-                    certified = parzen_certified(chunk, self.samples, widths, impl=self.impl)
-                    self.ways.add(certified)
-                    yield certified.log_density.double()
+                    yield self.certified(chunk, sigmas).log_density.double()
 
         return blocks
 

@@ -13,11 +13,11 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <numeric>
 
 #include "parzen/cpu/exact.h"
 #include "parzen/cpu/kernel.h"
+#include "parzen/cpu/window_sums.h"
 #include "screen/cpu/encode.h"
 #include "screen/cpu/order.h"
 #include "screen/cpu/pilot.h"
@@ -38,6 +38,7 @@ constexpr int64_t kBlockSamples = 65536;
 constexpr int64_t kLeastPairs = int64_t{1} << 21;  // below, the dense pass ends before the pilot
 constexpr int64_t kLeastQueries = 128;
 constexpr int64_t kLeastSamples = 512;
+constexpr int64_t kFew = 4;  // candidates a query: to refine them costs less than to sort them
 constexpr double kNegligible = 50;  // nats beyond ln M: below the rounding of a float64 sum
 
 // What a pair costs, in units of one column of a float32 product of the dense pass: its codes, and
@@ -70,9 +71,10 @@ template <typename Element>
 class Screen {
  public:
   Screen(const ParzenProblem<Element>& problem, double allowed, double* remainder,
-         const Threads& threads)
+         const Groups& groups, const Threads& threads)
       : problem_(problem),
         remainder_(remainder),
+        groups_(groups),
         threads_(threads),
         queries_{problem.queries, problem.query_count, problem.query_stride, problem.dimension},
         samples_{problem.samples, problem.sample_count, problem.sample_stride, problem.dimension},
@@ -99,36 +101,32 @@ class Screen {
     Encoded queries, samples;
     encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries,
                     serial_threads(), &queries);
-    encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples,
-                    serial_threads(), &samples);
-    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach(widths_.rates[0]));
+    const int64_t group = groups_.size(0, problem_.sample_count);
+    encoder_.encode(samples_.thinned(std::min(screen::kPilotSamples, group)),
+                    screen::Side::kSamples, serial_threads(), &samples);
+    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach(group));
     const auto columns = static_cast<double>(problem_.dimension);
     const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);
     return kScanCost + columns * (shares.codes * kCompareCost + shares.bytes * kRefineCost) <
            columns * dense_cost(bytes);
   }
 
-  // False where a sample is not finite: then nothing was written.
+  // Writes everything, a group of samples after the other. False where a sample is not finite: then
+  // nothing was written that counts.
   bool run() {
     encoder_.encode(queries_, screen::Side::kQueries, threads_, &encoded_queries_);
     leaf_rows_ = split_by_medians(encoded_queries_, screen::kLeafQueries, &leaves_);
-    limits_ = std::make_unique<Limits>(problem_.query_count, 1, reach(widths_.rates[0]));
-    minima_.assign(static_cast<size_t>(problem_.query_count),
-                   std::numeric_limits<double>::infinity());
-    dropped_.assign(minima_.size(), 0.0);
-    sums_.assign(minima_.size() * widths_.order.size(), 0.0);
-    Encoded samples;
-    for (int64_t first = 0; first < problem_.sample_count; first += kBlockSamples) {
-      const RowSet<Element> rows =
-          samples_.part(first, std::min(kBlockSamples, problem_.sample_count - first));
-      encoder_.encode(rows, screen::Side::kSamples, threads_, &samples);
-      if (!samples.all_finite()) return false;
-      const Cells cells(samples);
-      each_leaf([&](int64_t begin, int64_t end, Scratch* scratch) {
-        meet(rows, samples, cells, begin, static_cast<int>(end - begin), scratch);
-      });
+    WindowSums total(problem_.query_count, widths_.rates);
+    int64_t first = 0;
+    for (int64_t g = 0; g < groups_.count; ++g) {
+      const int64_t count = groups_.size(g, problem_.sample_count);
+      WindowSums of_group(problem_.query_count, widths_.rates);
+      if (!meet_group(samples_.part(first, count), &of_group)) return false;
+      if (groups_.log_density) write_group(g, count, of_group);
+      total.join(of_group);
+      first += count;
     }
-    for (int64_t i = 0; i < problem_.query_count; ++i) finish(i);
+    for (int64_t i = 0; i < problem_.query_count; ++i) finish(total, i);
     return true;
   }
 
@@ -136,6 +134,13 @@ class Screen {
   struct Scratch {
     std::vector<Candidate> candidates;
     std::vector<double> distances;
+  };
+
+  // One group of samples on its way past the queries, in blocks.
+  struct Group {
+    int64_t samples;
+    Limits limits;
+    WindowSums* sums;
   };
 
   // Of the dense pass for one column of a pair. AMX: by its peak rates, not measured. float64: of
@@ -154,10 +159,25 @@ class Screen {
     return 1;
   }
 
-  // In scaled units: exact powers of two away from the data's.
-  double reach(double rate) const {
+  // Of a window of so many samples, in scaled units: exact powers of two away from the data's.
+  double reach(int64_t samples) const {
     const double scale = encoder_.grid.scale;
-    return std::log(static_cast<double>(problem_.sample_count) / b1_) / rate * scale * scale;
+    return std::log(static_cast<double>(samples) / b1_) / widths_.rates[0] * scale * scale;
+  }
+
+  bool meet_group(const RowSet<Element>& rows, WindowSums* sums) {
+    Group group = {rows.count, Limits(problem_.query_count, 1, reach(rows.count)), sums};
+    Encoded samples;
+    for (int64_t first = 0; first < rows.count; first += kBlockSamples) {
+      const RowSet<Element> block = rows.part(first, std::min(kBlockSamples, rows.count - first));
+      encoder_.encode(block, screen::Side::kSamples, threads_, &samples);
+      if (!samples.all_finite()) return false;
+      const Cells cells(samples);
+      each_leaf([&](int64_t begin, int64_t end, Scratch* scratch) {
+        meet(block, samples, cells, begin, static_cast<int>(end - begin), &group, scratch);
+      });
+    }
+    return true;
   }
 
   template <typename Body>
@@ -176,32 +196,41 @@ class Screen {
 
   // One leaf of queries beside one block of samples.
   void meet(const RowSet<Element>& rows, const Encoded& samples, const Cells& cells, int64_t begin,
-            int count, Scratch* scratch) {
+            int count, Group* group, Scratch* scratch) {
     const int32_t* leaf = leaf_rows_.data() + begin;
     std::vector<Candidate>& candidates = scratch->candidates;
     candidates.clear();
-    screen::sweep_leaf(encoder_, encoded_queries_, leaf, count, samples, cells, limits_.get(),
+    screen::sweep_leaf(encoder_, encoded_queries_, leaf, count, samples, cells, &group->limits,
                        &candidates);
-    leave_out_tails(leaf, count, rows.count, &candidates);
-    refine(rows, leaf, scratch);
+    candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
+                                    [&](const Candidate& each) {
+                                      return each.lower > group->limits.limit(leaf[each.query]);
+                                    }),
+                     candidates.end());
+    int64_t within[screen::kLeafQueries] = {};
+    for (const Candidate& each : candidates) ++within[each.query];
+    for (int q = 0; q < count; ++q) {
+      const auto beyond = static_cast<double>(rows.count - within[q]);
+      group->sums->drop(static_cast<size_t>(leaf[q]),
+                        beyond * b1_ / static_cast<double>(group->samples) * (1 + 1e-9));
+    }
+    if (static_cast<int64_t>(candidates.size()) > kFew * count) {
+      leave_out_tails(leaf, count, rows.count, group, &candidates);
+    }
+    refine(rows, leaf, group, scratch);
   }
 
-  // Removes the candidates beyond the last limits, and as many of the farthest as b2 allows.
-  void leave_out_tails(const int32_t* leaf, int count, int64_t block,
+  // Removes as many of the farthest candidates as b2 allows.
+  void leave_out_tails(const int32_t* leaf, int count, int64_t block, Group* group,
                        std::vector<Candidate>* candidates) {
     const double scale = encoder_.grid.scale;
     const double rate = widths_.rates[0] / (scale * scale);
-    const double share = static_cast<double>(block) / static_cast<double>(problem_.sample_count);
+    const double allowed = b2_ * static_cast<double>(block) / static_cast<double>(group->samples);
     const auto bucket_of = [&](const Candidate& each) {
-      const double gap = (each.lower - limits_->nearest(leaf[each.query])) * rate;
+      const double gap = (each.lower - group->limits.nearest(leaf[each.query])) * rate;
       return std::clamp(static_cast<int>(gap / kBucketWidth), 0, kBuckets - 1);
     };
     std::vector<int32_t> buckets(static_cast<size_t>(count) * kBuckets, 0);
-    candidates->erase(std::remove_if(candidates->begin(), candidates->end(),
-                                     [&](const Candidate& each) {
-                                       return each.lower > limits_->limit(leaf[each.query]);
-                                     }),
-                      candidates->end());
     for (const Candidate& each : *candidates) {
       ++buckets[static_cast<size_t>(each.query * kBuckets + bucket_of(each))];
     }
@@ -209,19 +238,16 @@ class Screen {
     int kept[screen::kLeafQueries];  // buckets
     for (int q = 0; q < count; ++q) {
       const int32_t* of_query = &buckets[static_cast<size_t>(q) * kBuckets];
-      const int64_t within = std::accumulate(of_query, of_query + kBuckets, int64_t{0});
       double tail = 0;
       int last = kBuckets;
       for (; last > 1; --last) {
-        const double more = tail + of_query[last - 1] * terms[static_cast<size_t>(last - 1)];
-        if (more * (1 + 1e-9) > b2_ * share) break;
+        const double more =
+            tail + of_query[last - 1] * terms[static_cast<size_t>(last - 1)] * (1 + 1e-9);
+        if (more > allowed) break;
         tail = more;
       }
       kept[q] = last;
-      dropped_[static_cast<size_t>(leaf[q])] +=
-          (tail + static_cast<double>(block - within) *
-                      (b1_ / static_cast<double>(problem_.sample_count))) *
-          (1 + 1e-9);
+      group->sums->drop(static_cast<size_t>(leaf[q]), tail);
     }
     candidates->erase(
         std::remove_if(candidates->begin(), candidates->end(),
@@ -236,59 +262,55 @@ class Screen {
     return encoder_.kernels->double_distance(a, b, problem_.dimension);
   }
 
-  // The kept candidates' terms, relative to the smallest distance so far at every bandwidth.
-  void refine(const RowSet<Element>& rows, const int32_t* leaf, Scratch* scratch) {
-    const size_t widths = widths_.order.size();
-    const double negligible = kNegligible + std::log(static_cast<double>(problem_.sample_count));
-    double nearest[screen::kLeafQueries];
-    std::fill_n(nearest, screen::kLeafQueries, std::numeric_limits<double>::infinity());
+  // The kept candidates' terms, from the rows as they came.
+  void refine(const RowSet<Element>& rows, const int32_t* leaf, Group* group, Scratch* scratch) {
+    const double negligible = kNegligible + std::log(static_cast<double>(group->samples));
+    const std::vector<Candidate>& candidates = scratch->candidates;
     scratch->distances.clear();
-    for (const Candidate& each : scratch->candidates) {
+    for (const Candidate& each : candidates) {
       const double square = distance(queries_.row(leaf[each.query]), rows.row(each.row));
       scratch->distances.push_back(square);
-      nearest[each.query] = std::min(nearest[each.query], square);
+      group->sums->lower(static_cast<size_t>(leaf[each.query]), square);
     }
-    for (int q = 0; q < screen::kLeafQueries; ++q) {
-      if (nearest[q] == std::numeric_limits<double>::infinity()) continue;
-      double& minimum = minima_[static_cast<size_t>(leaf[q])];
-      if (!(nearest[q] < minimum)) continue;
-      double* sums = &sums_[static_cast<size_t>(leaf[q]) * widths];
-      for (size_t s = 0; s < widths; ++s) {
-        sums[s] *= std::exp((nearest[q] - minimum) * widths_.rates[s]);
-      }
-      minimum = nearest[q];
-    }
-    for (size_t i = 0; i < scratch->distances.size(); ++i) {
-      const auto query = static_cast<size_t>(leaf[scratch->candidates[i].query]);
-      const double gap = scratch->distances[i] - minima_[query];
-      for (size_t s = 0; s < widths && gap * widths_.rates[s] <= negligible; ++s) {
-        sums_[query * widths + s] += std::exp(-gap * widths_.rates[s]);
-      }
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      group->sums->add(static_cast<size_t>(leaf[candidates[i].query]), scratch->distances[i],
+                       negligible);
     }
   }
 
-  void finish(int64_t query) {
+  Element log_density(const WindowSums& sums, size_t query, size_t width, int64_t samples) const {
+    if (!encoded_queries_.finite[query]) return std::numeric_limits<Element>::quiet_NaN();
+    return parzen_finish<Element>(sums.minimum(query), sums.sum(query, width),
+                                  problem_.sigmas[widths_.order[width]], samples,
+                                  problem_.dimension);
+  }
+
+  // At the first bandwidth as it was given.
+  void write_group(int64_t group, int64_t samples, const WindowSums& sums) {
+    const auto place = std::find(widths_.order.begin(), widths_.order.end(), 0);
+    const auto width = static_cast<size_t>(place - widths_.order.begin());
+    for (int64_t i = 0; i < problem_.query_count; ++i) {
+      groups_.log_density[group * problem_.query_count + i] =
+          log_density(sums, static_cast<size_t>(i), width, samples);
+    }
+  }
+
+  void finish(const WindowSums& sums, int64_t query) {
     const auto i = static_cast<size_t>(query);
-    const size_t widths = widths_.order.size();
     const double columns = static_cast<double>(problem_.dimension);
-    for (size_t s = 0; s < widths; ++s) {
+    for (size_t s = 0; s < widths_.order.size(); ++s) {
       const int64_t place = widths_.order[s] * problem_.query_count + query;
-      if (!encoded_queries_.finite[i]) {
-        problem_.log_density[place] = std::numeric_limits<Element>::quiet_NaN();
-        remainder_[place] = std::numeric_limits<double>::quiet_NaN();
-        continue;
-      }
-      const double sum = sums_[i * widths + s];
-      problem_.log_density[place] =
-          parzen_finish<Element>(minima_[i], sum, problem_.sigmas[widths_.order[s]],
-                                 problem_.sample_count, problem_.dimension);
-      const double rounding = (columns / 16 + 12) * 0x1p-53 * minima_[i] * widths_.rates[s];
-      remainder_[place] = std::log1p(dropped_[i] / sum) + rounding;
+      problem_.log_density[place] = log_density(sums, i, s, problem_.sample_count);
+      const double rounding = (columns / 16 + 12) * 0x1p-53 * sums.minimum(i) * widths_.rates[s];
+      remainder_[place] = encoded_queries_.finite[i]
+                              ? std::log1p(sums.dropped(i) / sums.sum(i, s)) + rounding
+                              : std::numeric_limits<double>::quiet_NaN();
     }
   }
 
   const ParzenProblem<Element>& problem_;
   double* const remainder_;
+  const Groups groups_;
   const Threads& threads_;
   const RowSet<Element> queries_;
   const RowSet<Element> samples_;
@@ -299,10 +321,6 @@ class Screen {
   Encoded encoded_queries_;
   std::vector<int32_t> leaf_rows_;
   std::vector<int64_t> leaves_;
-  std::unique_ptr<Limits> limits_;
-  std::vector<double> minima_;   // [queries], in the data's units
-  std::vector<double> dropped_;  // [queries]
-  std::vector<double> sums_;     // [queries, bandwidths]
 };
 
 }  // namespace
@@ -316,7 +334,7 @@ const char* parzen_screened(const ParzenProblem<Element>& problem, double allowe
       queries < kLeastQueries || samples < kLeastSamples || queries * samples < kLeastPairs;
   if (!(allowed > 0) || queries == 0 || problem.sigma_count == 0) return nullptr;
   if (small && !options.forced) return nullptr;
-  Screen<Element> run(problem, allowed, remainder, threads);
+  Screen<Element> run(problem, allowed, remainder, options.groups, threads);
   const screen::Kernels& kernels = options.kernels ? *options.kernels : *screen::kernels().front();
   if (!run.learn(kernels) || (!options.forced && !run.worth()) || !run.run()) return nullptr;
   return kernels.name;

@@ -14,7 +14,6 @@ constexpr float kUnit = 0x1p-24F;
 constexpr int32_t kKeepAll = std::numeric_limits<int32_t>::min();
 constexpr int32_t kKeepNone = std::numeric_limits<int32_t>::max();
 constexpr double kLargestScore = 1 << 29;
-constexpr int kLeastSeeds = 16;
 constexpr int kCacheLine = 64;  // bytes
 
 // One leaf of queries on its way past the cells.
@@ -119,8 +118,8 @@ class Leaf {
   // A first limit for every query, from some rows of the nearest cell: a scan without one would
   // keep all of the cell. They are met again, as all rows are.
   void seed(const Cells::Cell& cell) {
-    const int wanted = std::max(kLeastSeeds, 2 * limits_.neighbours());
     const int64_t places = (cell.end_tile - cell.first_tile) * kTileSamples;
+    const int64_t wanted = std::max<int64_t>(places / kTileSamples, 2 * limits_.neighbours());
     std::vector<int32_t> rows;
     for (int64_t i = 0; i < places; i += std::max<int64_t>(1, places / wanted)) {
       const int32_t row = cells_.rows[static_cast<size_t>(cell.first_tile * kTileSamples + i)];
