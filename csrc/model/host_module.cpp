@@ -112,7 +112,7 @@ py::tuple parzen_screened_of(const Array<Element>& queries, const Array<Element>
   {
     const py::gil_scoped_release unlocked;
     ran = parzen_screened(problem, allowed, remainder.mutable_data(), std_threads(threads),
-                          {{}, &kernels, forced});
+                          {&kernels, forced});
   }
   return py::make_tuple(result, remainder, ran != nullptr);
 }

@@ -40,13 +40,11 @@ void check_sigmas(const Tensor& sigmas) {
   }
 }
 
-// What became of a call: log-density [S, N], what it left out [S, N] and the log-density under each
-// group of samples at the first bandwidth [G, N], in float64 nats, and the way it took,
-// "avx512-vnni, screened" or "avx512": empty where nothing was written.
+// What became of a call: log-density [S, N], what it left out [S, N] in float64 nats, and the way
+// it took, "avx512-vnni, screened" or "avx512": empty where nothing was written.
 struct Certified {
   Tensor density;
   Tensor remainder;
-  Tensor groups;
   std::string way;
 };
 
@@ -63,11 +61,7 @@ template <typename Element>
 void certify(const ParzenProblem<Element>& problem, double allowed, bool complete,
              Certified* certified) {
   double* const remainder = data<double>(certified->remainder);
-  ScreenOptions options;
-  if (certified->groups.size(0) > 0) {
-    options.groups = {certified->groups.size(0), data<double>(certified->groups)};
-  }
-  const char* screened = parzen_screened(problem, allowed, remainder, torch_threads(), options);
+  const char* screened = parzen_screened(problem, allowed, remainder, torch_threads());
   if (screened) {
     certified->way = std::string(screened) + ", screened";
     return;
@@ -78,19 +72,16 @@ void certify(const ParzenProblem<Element>& problem, double allowed, bool complet
 
 // `complete`: whether a call that is not screened takes the dense pass, or writes nothing.
 Certified certified_density(const Tensor& queries, const Tensor& samples, const Tensor& sigmas,
-                            double allowed, bool complete, int64_t groups) {
+                            double allowed, bool complete) {
   check_parzen(queries, samples, sigmas);
-  Door("parzen_certified").between("the number of groups", groups, 0, samples.size(0));
   const bool is_double = queries.scalar_type() == ScalarType::Double;
   const ScalarType type = is_double ? ScalarType::Double : ScalarType::Float;
   const Tensor query_rows = with_contiguous_columns(as_type(queries, type));
   const Tensor sample_rows = with_contiguous_columns(as_type(samples, type));
   const Tensor widths = torch::stable::contiguous(sigmas);
   const int64_t rows = queries.size(0), count = sigmas.size(0);
-  Certified found = {empty(queries, {count, rows}, type),
-                     empty(queries, {count, rows}, ScalarType::Double),
-                     empty(queries, {groups, rows}, ScalarType::Double),
-                     {}};
+  Certified found = {
+      empty(queries, {count, rows}, type), empty(queries, {count, rows}, ScalarType::Double), {}};
   if (is_double) {
     check_sigmas<double>(widths);
     certify(parzen_problem<double>(query_rows, sample_rows, widths, found.density), allowed,
@@ -104,16 +95,15 @@ Certified certified_density(const Tensor& queries, const Tensor& samples, const 
 }
 
 Tensor parzen_log_density(const Tensor& queries, const Tensor& samples, const Tensor& sigmas) {
-  return certified_density(queries, samples, sigmas, kAllowedRemainder, true, 0).density;
+  return certified_density(queries, samples, sigmas, kAllowedRemainder, true).density;
 }
 
-std::tuple<Tensor, Tensor, Tensor, std::string> parzen_certified(const Tensor& queries,
-                                                                 const Tensor& samples,
-                                                                 const Tensor& sigmas,
-                                                                 double allowed, bool complete,
-                                                                 int64_t groups) {
-  const Certified found = certified_density(queries, samples, sigmas, allowed, complete, groups);
-  return {found.density, found.remainder, found.groups, found.way};
+std::tuple<Tensor, Tensor, std::string> parzen_certified(const Tensor& queries,
+                                                         const Tensor& samples,
+                                                         const Tensor& sigmas, double allowed,
+                                                         bool complete) {
+  const Certified found = certified_density(queries, samples, sigmas, allowed, complete);
+  return {found.density, found.remainder, found.way};
 }
 
 // What parzen_log_density runs for these data: byte pixels take a faster way where there is one.
@@ -137,7 +127,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(gantool, m) {
   m.def("parzen_log_density(Tensor queries, Tensor samples, Tensor sigmas) -> Tensor");
   m.def(
       "parzen_certified(Tensor queries, Tensor samples, Tensor sigmas, float allowed, "
-      "bool complete, int groups) -> (Tensor, Tensor, Tensor, str)");
+      "bool complete) -> (Tensor, Tensor, str)");
   m.def("parzen_variant(Tensor queries, Tensor samples) -> str");
 }
 

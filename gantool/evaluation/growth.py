@@ -34,23 +34,26 @@ class Grouped:
 def grouped_log_densities(
     window: Window, scored: torch.Tensor, sigmas: Sequence[float], *, seed: int, stage: str
 ) -> Grouped:
-    """Scores rows [N, D] by a window, a group of samples at a time; the work is that of one pass over all samples."""
+    """Scores rows [N, D] by a window, a group of samples at a time.
+
+    The total comes of one screened call where that pays; else it is the mean of the groups' densities, weighted by
+    their sizes, so that nothing is lost and the work is that of one pass.
+    """
+    total = window.screened(scored, sigmas)
     # The order is random, because a file may be sorted by class.
-    groups = min(GROUPS, len(window))
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(window), generator=rng, device=rng.device)
-    shuffled = window.part(order.to(window.samples.device))
-    widths = torch.tensor(sigmas, dtype=torch.float64, device="cpu")
-    own, total, done = [], [], 0
-    window.progress(stage, done, len(scored))
-    for chunk in shuffled.chunks(scored):
-        found = shuffled.certified(chunk, widths, groups)
-        own.append(found.groups.cpu())
-        total.append(found.log_density.double().cpu())
-        done += len(chunk)
-        window.progress(stage, done, len(scored))
-    sizes = torch.tensor([len(part) for part in order.tensor_split(groups)], device="cpu")
-    return Grouped(sizes, torch.cat(own, dim=1), torch.cat(total, dim=1))
+    count, rng = len(window), torch.Generator().manual_seed(seed)
+    order = torch.randperm(count, generator=rng, device=rng.device).to(window.samples.device)
+    parts = order.tensor_split(min(GROUPS, count))
+    groups, joined, done = [], torch.full((1, 1), -math.inf, dtype=torch.float64, device="cpu"), 0
+    for part in parts:
+        window.progress(stage, done, count)
+        values = window.part(part).log_densities(scored, sigmas if total is None else sigmas[:1])
+        groups.append(values[0])
+        joined = torch.logaddexp(joined, values + math.log(len(part)))
+        done += len(part)
+    window.progress(stage, done, count)
+    sizes = torch.tensor([len(part) for part in parts], device="cpu")
+    return Grouped(sizes, torch.stack(groups), joined - math.log(count) if total is None else total)
 
 
 def sample_curve(grouped: Grouped) -> tuple[SamplePoint, ...]:

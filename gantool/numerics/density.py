@@ -16,6 +16,7 @@ from gantool.errors import UsageError
 from gantool.numerics.leave_one_out import Blocks, leave_one_out
 from gantool.numerics.rows import distinct_rows
 from gantool.ops import CertifiedDensity, Impl, parzen_certified, parzen_log_density
+from gantool.ops.parzen import parzen_screened
 from gantool.progress import Progress, silent
 
 # What decided sigma: validation rows, the samples themselves, or the user.
@@ -125,11 +126,16 @@ class Window:
         """Rows in parts for one call each."""
         return torch.split(rows, max(_LEAST_ROWS, _PAIRS // len(self.samples)))
 
-    def certified(self, rows: torch.Tensor, sigmas: torch.Tensor, groups: int = 0) -> CertifiedDensity:
-        """One call of the operator, noted."""
-        found = parzen_certified(rows, self.samples, sigmas.to(rows.device), groups=groups, impl=self.impl)
+    def screened(self, rows: torch.Tensor, sigmas: Sequence[float]) -> torch.Tensor | None:
+        """As `log_densities` where the first call is screened; None, computing nothing, where it would not be."""
+        widths = torch.tensor(sigmas, dtype=torch.float64, device=rows.device)
+        first, *others = self.chunks(rows)
+        found = parzen_screened(first, self.samples, widths, impl=self.impl)
+        if found is None:
+            return None
         self.ways.add(found)
-        return found
+        parts = [found.log_density.double()]
+        return torch.cat(parts + [self.log_densities(chunk, sigmas) for chunk in others], dim=1)
 
     def blocks(self, rows: torch.Tensor) -> Blocks:
         """Blocks of the log-densities of rows [N, D]."""
@@ -139,7 +145,9 @@ class Window:
                 if sigmas.requires_grad:
                     yield parzen_log_density(chunk, self.samples, sigmas.to(chunk.device), impl=self.impl).double()
                 else:
-                    yield self.certified(chunk, sigmas).log_density.double()
+                    found = parzen_certified(chunk, self.samples, sigmas.to(chunk.device), impl=self.impl)
+                    self.ways.add(found)
+                    yield found.log_density.double()
 
         return blocks
 

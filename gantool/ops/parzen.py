@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -30,13 +29,11 @@ class CertifiedDensity(NamedTuple):
     have added: the exact value lies between `log_density` and `log_density + remainder`, but for the rounding of
     exponentials (below 1e-6) and of the result. It is 0 where the dense pass ran, whose own error is that of
     :func:`parzen_log_density`. `impl` names what ran: "native (avx512-vnni, screened)", "native (avx512)" …
-    `groups` [G, N], float64 nats, are the log-densities at the first bandwidth under each group of samples alone.
     """
 
     log_density: Tensor
     remainder: Tensor
     impl: str
-    groups: Tensor
 
 
 def parzen_certified(
@@ -44,7 +41,6 @@ def parzen_certified(
     samples: TensorLike,
     sigmas: Tensor | Sequence[float] | float,
     *,
-    groups: int = 0,
     allowed: float = ALLOWED_REMAINDER,
     impl: Impl = "auto",
 ) -> CertifiedDensity:
@@ -53,69 +49,47 @@ def parzen_certified(
     On a CPU, samples that together could not add `allowed` nats to a log-density are found by lower bounds on their
     distances and left out; those that remain are summed in float64. At narrow bandwidths that is a tenth of the work.
     A call where it would not pay takes the dense pass, as does `allowed` = 0, any other device and impl="reference".
-
-    With `groups`, the samples are taken in so many runs of equal length (`torch.tensor_split`), each a window of its
-    own besides, in one pass. Arguments as in :func:`parzen_log_density`; no gradient flows through the result.
-    Raises UsageError as it does, where `allowed` is not from 0 to 0.1, and where there are more groups than samples.
+    Arguments as in :func:`parzen_log_density`; no gradient flows through the result.
+    Raises UsageError as it does, and where `allowed` is not from 0 to 0.1.
     """
     if not 0 <= allowed <= 0.1:
         raise UsageError(f"parzen_certified: allowed must be nats from 0 to 0.1, and is {allowed:g}")
     queries, samples, sigmas = _checked(queries, samples, sigmas)
-    if not 0 <= groups <= len(samples):
-        raise UsageError(f"parzen_certified: groups must be from 0 to the {len(samples):,} samples, and is {groups}")
     with torch.no_grad():
-        screened = _screened(queries, samples, sigmas, allowed, impl, groups)
-        return screened or _dense(queries, samples, sigmas, impl, groups)
+        return _by_kernel(queries, samples, sigmas, allowed, impl) or _dense(queries, samples, sigmas, impl)
 
 
-def _screened(
-    queries: Tensor, samples: Tensor, sigmas: Tensor, allowed: float, impl: Impl, groups: int = 0
+def parzen_screened(
+    queries: Tensor, samples: Tensor, sigmas: Tensor, *, allowed: float = ALLOWED_REMAINDER, impl: Impl = "auto"
 ) -> CertifiedDensity | None:
-    """The call by the compiled CPU kernels; None where they do not take it, or where another dense pass is due."""
+    """As :func:`parzen_certified` where the call is screened, and None, computing nothing, where it would not be."""
+    with torch.no_grad():
+        return _by_kernel(*_checked(queries, samples, sigmas), allowed, impl, or_nothing=True)
+
+
+def _by_kernel(
+    queries: Tensor, samples: Tensor, sigmas: Tensor, allowed: float, impl: Impl, or_nothing: bool = False
+) -> CertifiedDensity | None:
+    """The call by the compiled CPU kernels; None where they do not take it, or where torch's dense pass is due."""
     tensors = (queries, samples, sigmas)
-    native_float64 = (
-        queries.dtype == torch.float64 and impl == "auto" and not unsupported("parzen_log_density", tensors)
-    )
-    if queries.device.type != "cpu" or not (native_float64 or use_native("parzen_log_density", tensors, impl)):
+    # In float64 torch's products are faster than our dense pass.
+    float64 = queries.dtype == torch.float64 and impl == "auto" and not unsupported("parzen_log_density", tensors)
+    if queries.device.type != "cpu" or not (float64 or use_native("parzen_log_density", tensors, impl)):
         return None
-    # In float64 torch's products are faster than our dense pass; a dense pass has no groups.
-    complete = not native_float64 and groups == 0
-    density, remainder, of_groups, way = torch.ops.gantool.parzen_certified(
-        queries, samples, sigmas.to(compute_dtype(queries.dtype)), allowed, complete, groups
+    density, remainder, way = torch.ops.gantool.parzen_certified(
+        queries, samples, sigmas.to(compute_dtype(queries.dtype)), allowed, not (float64 or or_nothing)
     )
-    return CertifiedDensity(density, remainder, f"native ({way})", of_groups) if way else None
+    return CertifiedDensity(density, remainder, f"native ({way})") if way else None
 
 
-def _dense(queries: Tensor, samples: Tensor, sigmas: Tensor, impl: Impl, groups: int) -> CertifiedDensity:
+def _dense(queries: Tensor, samples: Tensor, sigmas: Tensor, impl: Impl) -> CertifiedDensity:
+    """By what does not screen: the reference, or the kernels of another device."""
     ran = selected_impl("parzen_log_density", queries, samples, impl=impl)
-    operator: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.ops.gantool.parzen_log_density_reference
+    operator = torch.ops.gantool.parzen_log_density_reference
     if use_native("parzen_log_density", (queries, samples, sigmas), impl):
-        sigmas, operator = sigmas.to(compute_dtype(queries.dtype)), _native_dense
-    if groups == 0:
-        density = operator(queries, samples, sigmas)
-        return CertifiedDensity(density, _zeros(density), ran, density.new_empty(0, len(queries), dtype=torch.float64))
-    # A density is the mean of its groups' densities, weighted by their sizes, so that nothing is lost.
-    total = torch.full((len(sigmas), len(queries)), -math.inf, dtype=torch.float64, device=queries.device)
-    own = []
-    for part in samples.tensor_split(groups):
-        values = operator(queries, part, sigmas).double()
-        own.append(values[0])
-        total = torch.logaddexp(total, values + math.log(len(part)))
-    total -= math.log(len(samples))
-    return CertifiedDensity(total, _zeros(total), ran, torch.stack(own))
-
-
-def _native_dense(queries: Tensor, samples: Tensor, sigmas: Tensor) -> Tensor:
-    density: Tensor
-    if queries.device.type == "cpu":
-        density = torch.ops.gantool.parzen_certified(queries, samples, sigmas, 0.0, True, 0)[0]
-    else:
-        density = torch.ops.gantool.parzen_log_density(queries, samples, sigmas)
-    return density
-
-
-def _zeros(density: Tensor) -> Tensor:
-    return torch.zeros_like(density, dtype=torch.float64)
+        sigmas, operator = sigmas.to(compute_dtype(queries.dtype)), torch.ops.gantool.parzen_log_density
+    density = operator(queries, samples, sigmas)
+    return CertifiedDensity(density, torch.zeros_like(density, dtype=torch.float64), ran)
 
 
 def parzen_log_density(
@@ -148,7 +122,7 @@ def parzen_log_density(
     queries, samples, sigmas = _checked(queries, samples, sigmas)
     if not use_native("parzen_log_density", (queries, samples, sigmas), impl):
         if impl == "auto" and _plain(queries, samples, sigmas):
-            screened = _screened(queries, samples, sigmas, ALLOWED_REMAINDER, impl)
+            screened = parzen_screened(queries, samples, sigmas)
             if screened is not None:
                 return screened.log_density
         specified: Tensor = torch.ops.gantool.parzen_log_density_reference(queries, samples, sigmas)

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 #include "parzen/cpu/exact.h"
@@ -71,10 +72,9 @@ template <typename Element>
 class Screen {
  public:
   Screen(const ParzenProblem<Element>& problem, double allowed, double* remainder,
-         const Groups& groups, const Threads& threads)
+         const Threads& threads)
       : problem_(problem),
         remainder_(remainder),
-        groups_(groups),
         threads_(threads),
         queries_{problem.queries, problem.query_count, problem.query_stride, problem.dimension},
         samples_{problem.samples, problem.sample_count, problem.sample_stride, problem.dimension},
@@ -101,32 +101,34 @@ class Screen {
     Encoded queries, samples;
     encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries,
                     serial_threads(), &queries);
-    const int64_t group = groups_.size(0, problem_.sample_count);
-    encoder_.encode(samples_.thinned(std::min(screen::kPilotSamples, group)),
-                    screen::Side::kSamples, serial_threads(), &samples);
-    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach(group));
+    encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples,
+                    serial_threads(), &samples);
+    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach());
     const auto columns = static_cast<double>(problem_.dimension);
     const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);
     return kScanCost + columns * (shares.codes * kCompareCost + shares.bytes * kRefineCost) <
            columns * dense_cost(bytes);
   }
 
-  // Writes everything, a group of samples after the other. False where a sample is not finite: then
-  // nothing was written that counts.
+  // Writes everything, a block of samples after the other. False where a sample is not finite: then
+  // nothing was written.
   bool run() {
     encoder_.encode(queries_, screen::Side::kQueries, threads_, &encoded_queries_);
     leaf_rows_ = split_by_medians(encoded_queries_, screen::kLeafQueries, &leaves_);
-    WindowSums total(problem_.query_count, widths_.rates);
-    int64_t first = 0;
-    for (int64_t g = 0; g < groups_.count; ++g) {
-      const int64_t count = groups_.size(g, problem_.sample_count);
-      WindowSums of_group(problem_.query_count, widths_.rates);
-      if (!meet_group(samples_.part(first, count), &of_group)) return false;
-      if (groups_.log_density) write_group(g, count, of_group);
-      total.join(of_group);
-      first += count;
+    limits_ = std::make_unique<Limits>(problem_.query_count, 1, reach());
+    sums_ = std::make_unique<WindowSums>(problem_.query_count, widths_.rates);
+    Encoded samples;
+    for (int64_t first = 0; first < samples_.count; first += kBlockSamples) {
+      const RowSet<Element> block =
+          samples_.part(first, std::min(kBlockSamples, samples_.count - first));
+      encoder_.encode(block, screen::Side::kSamples, threads_, &samples);
+      if (!samples.all_finite()) return false;
+      const Cells cells(samples);
+      each_leaf([&](int64_t begin, int64_t end, Scratch* scratch) {
+        meet(block, samples, cells, begin, static_cast<int>(end - begin), scratch);
+      });
     }
-    for (int64_t i = 0; i < problem_.query_count; ++i) finish(total, i);
+    for (int64_t i = 0; i < problem_.query_count; ++i) finish(i);
     return true;
   }
 
@@ -134,13 +136,6 @@ class Screen {
   struct Scratch {
     std::vector<Candidate> candidates;
     std::vector<double> distances;
-  };
-
-  // One group of samples on its way past the queries, in blocks.
-  struct Group {
-    int64_t samples;
-    Limits limits;
-    WindowSums* sums;
   };
 
   // Of the dense pass for one column of a pair. AMX: by its peak rates, not measured. float64: of
@@ -159,25 +154,11 @@ class Screen {
     return 1;
   }
 
-  // Of a window of so many samples, in scaled units: exact powers of two away from the data's.
-  double reach(int64_t samples) const {
+  // In scaled units: exact powers of two away from the data's.
+  double reach() const {
     const double scale = encoder_.grid.scale;
-    return std::log(static_cast<double>(samples) / b1_) / widths_.rates[0] * scale * scale;
-  }
-
-  bool meet_group(const RowSet<Element>& rows, WindowSums* sums) {
-    Group group = {rows.count, Limits(problem_.query_count, 1, reach(rows.count)), sums};
-    Encoded samples;
-    for (int64_t first = 0; first < rows.count; first += kBlockSamples) {
-      const RowSet<Element> block = rows.part(first, std::min(kBlockSamples, rows.count - first));
-      encoder_.encode(block, screen::Side::kSamples, threads_, &samples);
-      if (!samples.all_finite()) return false;
-      const Cells cells(samples);
-      each_leaf([&](int64_t begin, int64_t end, Scratch* scratch) {
-        meet(block, samples, cells, begin, static_cast<int>(end - begin), &group, scratch);
-      });
-    }
-    return true;
+    return std::log(static_cast<double>(problem_.sample_count) / b1_) / widths_.rates[0] * scale *
+           scale;
   }
 
   template <typename Body>
@@ -196,38 +177,39 @@ class Screen {
 
   // One leaf of queries beside one block of samples.
   void meet(const RowSet<Element>& rows, const Encoded& samples, const Cells& cells, int64_t begin,
-            int count, Group* group, Scratch* scratch) {
+            int count, Scratch* scratch) {
     const int32_t* leaf = leaf_rows_.data() + begin;
     std::vector<Candidate>& candidates = scratch->candidates;
     candidates.clear();
-    screen::sweep_leaf(encoder_, encoded_queries_, leaf, count, samples, cells, &group->limits,
+    screen::sweep_leaf(encoder_, encoded_queries_, leaf, count, samples, cells, limits_.get(),
                        &candidates);
     candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
                                     [&](const Candidate& each) {
-                                      return each.lower > group->limits.limit(leaf[each.query]);
+                                      return each.lower > limits_->limit(leaf[each.query]);
                                     }),
                      candidates.end());
     int64_t within[screen::kLeafQueries] = {};
     for (const Candidate& each : candidates) ++within[each.query];
     for (int q = 0; q < count; ++q) {
       const auto beyond = static_cast<double>(rows.count - within[q]);
-      group->sums->drop(static_cast<size_t>(leaf[q]),
-                        beyond * b1_ / static_cast<double>(group->samples) * (1 + 1e-9));
+      sums_->drop(static_cast<size_t>(leaf[q]),
+                  beyond * b1_ / static_cast<double>(problem_.sample_count) * (1 + 1e-9));
     }
     if (static_cast<int64_t>(candidates.size()) > kFew * count) {
-      leave_out_tails(leaf, count, rows.count, group, &candidates);
+      leave_out_tails(leaf, count, rows.count, &candidates);
     }
-    refine(rows, leaf, group, scratch);
+    refine(rows, leaf, scratch);
   }
 
   // Removes as many of the farthest candidates as b2 allows.
-  void leave_out_tails(const int32_t* leaf, int count, int64_t block, Group* group,
+  void leave_out_tails(const int32_t* leaf, int count, int64_t block,
                        std::vector<Candidate>* candidates) {
     const double scale = encoder_.grid.scale;
     const double rate = widths_.rates[0] / (scale * scale);
-    const double allowed = b2_ * static_cast<double>(block) / static_cast<double>(group->samples);
+    const double allowed =
+        b2_ * static_cast<double>(block) / static_cast<double>(problem_.sample_count);
     const auto bucket_of = [&](const Candidate& each) {
-      const double gap = (each.lower - group->limits.nearest(leaf[each.query])) * rate;
+      const double gap = (each.lower - limits_->nearest(leaf[each.query])) * rate;
       return std::clamp(static_cast<int>(gap / kBucketWidth), 0, kBuckets - 1);
     };
     std::vector<int32_t> buckets(static_cast<size_t>(count) * kBuckets, 0);
@@ -247,7 +229,7 @@ class Screen {
         tail = more;
       }
       kept[q] = last;
-      group->sums->drop(static_cast<size_t>(leaf[q]), tail);
+      sums_->drop(static_cast<size_t>(leaf[q]), tail);
     }
     candidates->erase(
         std::remove_if(candidates->begin(), candidates->end(),
@@ -263,54 +245,40 @@ class Screen {
   }
 
   // The kept candidates' terms, from the rows as they came.
-  void refine(const RowSet<Element>& rows, const int32_t* leaf, Group* group, Scratch* scratch) {
-    const double negligible = kNegligible + std::log(static_cast<double>(group->samples));
+  void refine(const RowSet<Element>& rows, const int32_t* leaf, Scratch* scratch) {
+    const double negligible = kNegligible + std::log(static_cast<double>(problem_.sample_count));
     const std::vector<Candidate>& candidates = scratch->candidates;
     scratch->distances.clear();
     for (const Candidate& each : candidates) {
       const double square = distance(queries_.row(leaf[each.query]), rows.row(each.row));
       scratch->distances.push_back(square);
-      group->sums->lower(static_cast<size_t>(leaf[each.query]), square);
+      sums_->lower(static_cast<size_t>(leaf[each.query]), square);
     }
     for (size_t i = 0; i < candidates.size(); ++i) {
-      group->sums->add(static_cast<size_t>(leaf[candidates[i].query]), scratch->distances[i],
-                       negligible);
+      sums_->add(static_cast<size_t>(leaf[candidates[i].query]), scratch->distances[i], negligible);
     }
   }
 
-  Element log_density(const WindowSums& sums, size_t query, size_t width, int64_t samples) const {
-    if (!encoded_queries_.finite[query]) return std::numeric_limits<Element>::quiet_NaN();
-    return parzen_finish<Element>(sums.minimum(query), sums.sum(query, width),
-                                  problem_.sigmas[widths_.order[width]], samples,
-                                  problem_.dimension);
-  }
-
-  // At the first bandwidth as it was given.
-  void write_group(int64_t group, int64_t samples, const WindowSums& sums) {
-    const auto place = std::find(widths_.order.begin(), widths_.order.end(), 0);
-    const auto width = static_cast<size_t>(place - widths_.order.begin());
-    for (int64_t i = 0; i < problem_.query_count; ++i) {
-      groups_.log_density[group * problem_.query_count + i] =
-          log_density(sums, static_cast<size_t>(i), width, samples);
-    }
-  }
-
-  void finish(const WindowSums& sums, int64_t query) {
+  void finish(int64_t query) {
     const auto i = static_cast<size_t>(query);
-    const double columns = static_cast<double>(problem_.dimension);
+    const auto columns = static_cast<double>(problem_.dimension);
     for (size_t s = 0; s < widths_.order.size(); ++s) {
       const int64_t place = widths_.order[s] * problem_.query_count + query;
-      problem_.log_density[place] = log_density(sums, i, s, problem_.sample_count);
-      const double rounding = (columns / 16 + 12) * 0x1p-53 * sums.minimum(i) * widths_.rates[s];
-      remainder_[place] = encoded_queries_.finite[i]
-                              ? std::log1p(sums.dropped(i) / sums.sum(i, s)) + rounding
-                              : std::numeric_limits<double>::quiet_NaN();
+      if (!encoded_queries_.finite[i]) {
+        problem_.log_density[place] = std::numeric_limits<Element>::quiet_NaN();
+        remainder_[place] = std::numeric_limits<double>::quiet_NaN();
+        continue;
+      }
+      const double sum = sums_->sum(i, s), least = sums_->minimum(i);
+      problem_.log_density[place] = parzen_finish<Element>(
+          least, sum, problem_.sigmas[widths_.order[s]], problem_.sample_count, problem_.dimension);
+      const double rounding = (columns / 16 + 12) * 0x1p-53 * least * widths_.rates[s];
+      remainder_[place] = std::log1p(sums_->dropped(i) / sum) + rounding;
     }
   }
 
   const ParzenProblem<Element>& problem_;
   double* const remainder_;
-  const Groups groups_;
   const Threads& threads_;
   const RowSet<Element> queries_;
   const RowSet<Element> samples_;
@@ -321,6 +289,8 @@ class Screen {
   Encoded encoded_queries_;
   std::vector<int32_t> leaf_rows_;
   std::vector<int64_t> leaves_;
+  std::unique_ptr<Limits> limits_;
+  std::unique_ptr<WindowSums> sums_;
 };
 
 }  // namespace
@@ -334,7 +304,7 @@ const char* parzen_screened(const ParzenProblem<Element>& problem, double allowe
       queries < kLeastQueries || samples < kLeastSamples || queries * samples < kLeastPairs;
   if (!(allowed > 0) || queries == 0 || problem.sigma_count == 0) return nullptr;
   if (small && !options.forced) return nullptr;
-  Screen<Element> run(problem, allowed, remainder, options.groups, threads);
+  Screen<Element> run(problem, allowed, remainder, threads);
   const screen::Kernels& kernels = options.kernels ? *options.kernels : *screen::kernels().front();
   if (!run.learn(kernels) || (!options.forced && !run.worth()) || !run.run()) return nullptr;
   return kernels.name;

@@ -16,20 +16,8 @@
 
 namespace gantool {
 
-// The samples in `count` runs of nearly equal length, the longer ones first, each a window of its
-// own.
-struct Groups {
-  int64_t count = 1;
-  double* log_density = nullptr;  // [count, query_count] at the first bandwidth, where it is wanted
-
-  int64_t size(int64_t group, int64_t samples) const {
-    return samples / count + (group < samples % count ? 1 : 0);
-  }
-};
-
+// For tests: which loops, and whatever the pilot finds.
 struct ScreenOptions {
-  Groups groups;
-  // For tests: which loops, and whatever the pilot finds.
   const screen::Kernels* kernels = nullptr;  // the fastest here
   bool forced = false;
 };

@@ -43,19 +43,6 @@ class WindowSums {
     }
   }
 
-  // Joins the sums over other samples.
-  void join(const WindowSums& other) {
-    for (size_t i = 0; i < minima_.size(); ++i) {
-      lower(i, other.minima_[i]);
-      const double behind = other.minima_[i] - minima_[i];
-      for (size_t s = 0; s < rates_.size(); ++s) {
-        const size_t place = i * rates_.size() + s;
-        sums_[place] += other.sums_[place] * std::exp(-behind * rates_[s]);
-      }
-      dropped_[i] += other.dropped_[i] * std::exp(-behind * rates_[0]) * (1 + 1e-12);
-    }
-  }
-
  private:
   const std::vector<double>& rates_;  // 1 / (2 sigma^2), in the data's units
   std::vector<double> minima_;

@@ -14,7 +14,10 @@ namespace {
 constexpr int kAxes = kCodes - 1;
 constexpr int kRounds = 2;
 constexpr double kLargestEpsilon = 0.009;
-constexpr double kDependent = 1e-3;  // a column with this share of its square left is dropped
+// A column with this share of its square left is dropped: of the iterates, all of which lean to the
+// largest axis, what rounding left; of the axes, what would cost the bound epsilon.
+constexpr double kNoise = 1e-10;
+constexpr double kDependent = 1e-3;
 
 using Floats = std::vector<float>;
 using Square = std::vector<double>;  // [kCodes, kCodes]
@@ -38,12 +41,12 @@ Square gram(const Element* matrix, int64_t rows) {
 
 // The upper U with U'U = `products`, of which the upper half is read. A column that depends on
 // those before it gets a zero row, and so does one that is zero.
-Square cholesky(const Square& products) {
+Square cholesky(const Square& products, double dependent) {
   Square upper(kCodes * kCodes, 0.0);
   for (int i = 0; i < kAxes; ++i) {
     double pivot = products[at(i, i)];
     for (int k = 0; k < i; ++k) pivot -= upper[at(k, i)] * upper[at(k, i)];
-    if (!(pivot > kDependent * products[at(i, i)])) continue;
+    if (!(pivot > dependent * products[at(i, i)])) continue;
     const double root = std::sqrt(pivot);
     for (int j = i; j < kAxes; ++j) {
       double value = products[at(i, j)];
@@ -70,7 +73,7 @@ void divide(Element* matrix, int64_t rows, const Square& upper) {
 }
 
 void orthonormalise(Floats* matrix, int64_t rows) {
-  divide(matrix->data(), rows, cholesky(gram(matrix->data(), rows)));
+  divide(matrix->data(), rows, cholesky(gram(matrix->data(), rows), kNoise));
 }
 
 // Uniform values: the same on every platform, which std::normal_distribution is not.
@@ -164,7 +167,7 @@ bool make_basis(const uint8_t* bytes, int64_t count, int64_t dimension, int64_t 
   }
   const std::vector<int8_t> columns = rounded(axes, dimension);
   const Square products = gram(columns.data(), dimension);  // of integers: exact
-  const Square upper = cholesky(products);
+  const Square upper = cholesky(products, kDependent);
   Square inverse(kCodes * kCodes, 0.0);
   for (int i = 0; i < kAxes; ++i) inverse[at(i, i)] = upper[at(i, i)] > 0 ? 1 : 0;
   divide(inverse.data(), kCodes, upper);
