@@ -131,7 +131,7 @@ void each_case(int64_t count, const Check& check) {
         CAPTURE(dimension);
         CAPTURE(rows.name);
         Encoder encoder;
-        if (!learn(rows.set(), rows.set(), *each, &encoder)) continue;
+        if (!learn(rows.set(), rows.set(), *each, serial_threads(), &encoder)) continue;
         Encoded queries, samples;
         encoder.encode(rows.set(), Side::kQueries, serial_threads(), &queries);
         encoder.encode(rows.set(), Side::kSamples, serial_threads(), &samples);
@@ -200,7 +200,7 @@ TEST_CASE("distances of bytes are exact integers up to the largest dimension") {
   wide[0] = 1;
   const RowSet<float> rows = {wide.data(), 3, kLargestDimension + 1, kLargestDimension + 1};
   Encoder encoder;
-  CHECK_FALSE(learn(rows, rows, *kernels().front(), &encoder));
+  CHECK_FALSE(learn(rows, rows, *kernels().front(), serial_threads(), &encoder));
 }
 
 TEST_CASE("bytes bound the distance of every pair from both sides") {
@@ -385,7 +385,7 @@ TEST_CASE("a sweep finds all that lies within its limits, whatever the counts") 
         const Rows q = rows_of("queries", count, 20, draw),
                    x = rows_of("samples", others, 20, draw);
         Encoder encoder;
-        REQUIRE(learn(q.set(), x.set(), *each, &encoder));
+        REQUIRE(learn(q.set(), x.set(), *each, serial_threads(), &encoder));
         Encoded queries, samples;
         encoder.encode(q.set(), Side::kQueries, serial_threads(), &queries);
         encoder.encode(x.set(), Side::kSamples, serial_threads(), &samples);

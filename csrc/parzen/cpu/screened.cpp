@@ -93,7 +93,7 @@ class Screen {
   bool learn(const screen::Kernels& kernels) {
     const auto usable = [](double rate) { return std::isfinite(rate) && rate > 0; };
     return std::all_of(widths_.rates.begin(), widths_.rates.end(), usable) &&
-           screen::learn(queries_, samples_, kernels, &encoder_);
+           screen::learn(queries_, samples_, kernels, threads_, &encoder_);
   }
 
   // Whether the screen ends before the dense pass at the widest bandwidth.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "screen/cpu/kernels.h"
+#include "simd/parallel.h"
 
 namespace gantool::screen {
 
@@ -30,6 +31,6 @@ struct Basis {
 // From rows of bytes [count, width], of which `dimension` columns count. False where the rows span
 // nothing, or the arithmetic did not succeed.
 bool make_basis(const uint8_t* bytes, int64_t count, int64_t dimension, int64_t width, float step,
-                const Kernels& kernels, Basis* basis);
+                const Kernels& kernels, const Threads& threads, Basis* basis);
 
 }  // namespace gantool::screen

@@ -6,8 +6,7 @@
 namespace gantool::screen {
 namespace {
 
-constexpr int64_t kLearnedQueries = 256;
-constexpr int64_t kLearnedSamples = 768;
+constexpr int64_t kLearnedRows = 512;  // of each side
 constexpr int kBlock = kCoordinateRows;
 constexpr int kTail = 128;  // one learned row in so many may leave the codes' range at either end
 constexpr double kMargin = 1.1;
@@ -129,12 +128,11 @@ void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& thre
 
 template <typename Element>
 bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const Kernels& kernels,
-           Encoder* encoder) {
+           const Threads& threads, Encoder* encoder) {
   if (queries.dimension > kLargestDimension) return false;
   if (!choose_grid(queries, samples, &encoder->grid)) return false;
   const int64_t width = padded(queries.dimension);
-  const RowSet<Element> sides[] = {queries.thinned(kLearnedQueries),
-                                   samples.thinned(kLearnedSamples)};
+  const RowSet<Element> sides[] = {queries.thinned(kLearnedRows), samples.thinned(kLearnedRows)};
   const int64_t count = sides[0].count + sides[1].count;
   std::vector<uint8_t> bytes(static_cast<size_t>(count * width));
   std::vector<int32_t> squares;
@@ -148,7 +146,7 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
   }
   encoder->kernels = &kernels;
   if (!make_basis(bytes.data(), count, queries.dimension, width, encoder->grid.step, kernels,
-                  &encoder->basis)) {
+                  threads, &encoder->basis)) {
     return false;
   }
   encoder->root = std::sqrt(1 + encoder->basis.epsilon) * (1 + 1e-12);
@@ -177,7 +175,9 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
 
 template void Encoder::encode(const RowSet<float>&, Side, const Threads&, Encoded*) const;
 template void Encoder::encode(const RowSet<double>&, Side, const Threads&, Encoded*) const;
-template bool learn(const RowSet<float>&, const RowSet<float>&, const Kernels&, Encoder*);
-template bool learn(const RowSet<double>&, const RowSet<double>&, const Kernels&, Encoder*);
+template bool learn(const RowSet<float>&, const RowSet<float>&, const Kernels&, const Threads&,
+                    Encoder*);
+template bool learn(const RowSet<double>&, const RowSet<double>&, const Kernels&, const Threads&,
+                    Encoder*);
 
 }  // namespace gantool::screen

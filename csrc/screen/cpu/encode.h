@@ -70,6 +70,6 @@ void coordinates_of(const Encoder& encoder, const uint8_t* bytes, const int32_t*
 // no range or no axes: then there is nothing to screen by.
 template <typename Element>
 bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const Kernels& kernels,
-           Encoder* encoder);
+           const Threads& threads, Encoder* encoder);
 
 }  // namespace gantool::screen
