@@ -104,11 +104,12 @@ def parzen(
     json_output: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Parzen log-density at the paper's size, 10,000 × 10,000 × 784, with one bandwidth and with ten.
+    """Parzen log-density at the paper's size, 10,000 × 10,000 × 784, at several bandwidths and at ten in one call.
 
-    --impl: native, reference, eager (cdist and logsumexp for each bandwidth), eager_shared (cdist once), compile
-    (eager_shared under torch.compile), sklearn and keops. Byte pixels are MNIST where the data root has it; nothing is
-    downloaded.
+    --impl: native (screened where that pays), dense (the same without the screen), reference, eager (cdist and
+    logsumexp for each bandwidth), eager_shared (cdist once), compile (eager_shared under torch.compile), sklearn and
+    keops. Byte pixels are MNIST where the data root has it, and the samples beside them its training images, or these
+    moved, sheared and shaded a little, as a good generator's are; nothing is downloaded.
 
     Example: gantool bench parzen --impl native --impl eager --json
     """

@@ -22,6 +22,7 @@ _MOVED = {
     "generator.layers[].pieces": "a layer has the fields of its kind alone",
 }
 MEANT: dict[str, str] = {
+    "gantool bench parzen": "more bandwidths, samples like a generator's, and the dense pass by itself",
     "gantool train": "an example with --preset",
     "gantool train --objective": "there are more of them",
     "gantool reproduce": "there are figures, too",

@@ -99,10 +99,10 @@ class Screen {
   // Whether the screen ends before the dense pass at the widest bandwidth.
   bool worth() const {
     Encoded queries, samples;
-    encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries,
-                    serial_threads(), &queries);
-    encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples,
-                    serial_threads(), &samples);
+    encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries, threads_,
+                    &queries);
+    encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples, threads_,
+                    &samples);
     const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach());
     const auto columns = static_cast<double>(problem_.dimension);
     const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);

@@ -159,14 +159,19 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
   }
   double widest = 0, whole = 0;
   std::vector<float> column(static_cast<size_t>(count));
+  const auto place = [&](size_t from_start) {
+    return column.begin() + static_cast<int64_t>(from_start);
+  };
   for (int c = 0; c < kCodes; ++c) {
     for (size_t i = 0; i < column.size(); ++i) column[i] = coordinates[i * kCodes + c];
-    std::sort(column.begin(), column.end());
-    const size_t out = column.size() / kTail;
-    const double low = column[out], high = column[column.size() - 1 - out];
+    const size_t out = column.size() / kTail, last = column.size() - 1;
+    std::nth_element(column.begin(), place(last - out), column.end());
+    std::nth_element(column.begin(), place(out), place(last - out));
+    const double low = column[out], high = column[last - out];
     encoder->middle[c] = static_cast<float>((low + high) / 2);
     widest = std::max(widest, (high - low) / 2);
-    whole = std::max<double>(whole, column.back() - column.front());
+    const auto ends = std::minmax_element(column.begin(), column.end());
+    whole = std::max<double>(whole, *ends.second - *ends.first);
   }
   if (widest == 0) widest = whole;  // nearly all rows are equal
   encoder->step = rounded_up(kMargin * widest / 127);

@@ -6,7 +6,7 @@
 namespace gantool::screen {
 
 constexpr int64_t kPilotQueries = 48;
-constexpr int64_t kPilotSamples = 1000;
+constexpr int64_t kPilotSamples = 512;
 
 // The share of pairs that pass each level, with the limit at the query's nearest of these samples
 // plus a reach. The nearest of all lies nearer, so that fewer pass in the call itself.
