@@ -9,7 +9,12 @@
 #include <unistd.h>
 #endif
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <iterator>
+#include <stdexcept>
+#include <string>
 
 namespace gantool {
 namespace {
@@ -83,10 +88,31 @@ CpuFeatures detect() { return {}; }
 
 #endif
 
+// What is found, without what lies beyond the named one.
+CpuFeatures limited(CpuFeatures found) {
+  const char* const wanted = std::getenv("GANTOOL_CPU");
+  if (!wanted || !*wanted) return found;
+  const std::string name = wanted;
+  constexpr const char* kNames[] = {"portable", "avx2", "avx-vnni", "avx512", "avx512-vnni", "amx"};
+  const auto* const place = std::find(std::begin(kNames), std::end(kNames), name);
+  if (place == std::end(kNames)) {
+    throw std::invalid_argument(
+        "GANTOOL_CPU must be portable, avx2, avx-vnni, avx512, avx512-vnni or amx, and is " + name);
+  }
+  const auto level = place - std::begin(kNames);
+  found.avx2_fma &= level >= 1;
+  found.avx_vnni &= level >= 2 && level != 3;
+  found.avx512 &= level >= 3;
+  found.avx512_vnni &= level >= 4;
+  found.amx_bf16 &= level >= 5;
+  found.amx_int8 &= level >= 5;
+  return found;
+}
+
 }  // namespace
 
 const CpuFeatures& cpu_features() {
-  static const CpuFeatures features = detect();
+  static const CpuFeatures features = limited(detect());
   return features;
 }
 

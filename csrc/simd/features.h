@@ -13,6 +13,8 @@ struct CpuFeatures {
   bool amx_int8 = false;     // tile products of byte quadruples
 };
 
+// Where the environment has GANTOOL_CPU, no more than it names: portable, avx2, avx-vnni, avx512,
+// avx512-vnni or amx. Throws std::invalid_argument for any other value.
 const CpuFeatures& cpu_features();
 
 }  // namespace gantool

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "parzen/cpu/screened.h"
 #include "screen/cpu/encode.h"
 #include "screen/cpu/order.h"
 #include "screen/cpu/sweep.h"
@@ -424,4 +425,25 @@ TEST_CASE("a sweep finds all that lies within its limits, whatever the counts") 
       }
     }
   }
+}
+
+TEST_CASE("threads share a screened density and change nothing") {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  const Rows q = rows_of("queries", 300, 20, [&](int64_t) { return normal(random); });
+  const Rows x = rows_of("samples", 900, 20, [&](int64_t) { return normal(random); });
+  const float sigmas[] = {0.3F, 0.1F};
+  std::vector<float> density[2];
+  std::vector<double> remainder[2];
+  for (const int threads : {1, 3}) {
+    std::vector<float>& result = density[threads / 2];
+    std::vector<double>& left_out = remainder[threads / 2];
+    result.resize(600);
+    left_out.resize(600);
+    const ParzenProblem<float> problem = {
+        q.values.data(), 300, 20, x.values.data(), 900, 20, 20, sigmas, 2, result.data()};
+    CHECK(parzen_screened(problem, 1e-4, left_out.data(), std_threads(threads), {nullptr, true}));
+  }
+  CHECK(density[0] == density[1]);
+  CHECK(remainder[0] == remainder[1]);
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
+import subprocess
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -145,6 +148,20 @@ def test_threads_and_another_order_of_rows_change_nothing_beyond_the_remainder(h
     assert (np.abs(one - other) <= np.maximum(remainder, stated) + 1e-7 + np.abs(one) * 2.0**-23).all()
 
 
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 1e30), (np.float64, 1e30), (np.float64, 1e140)])
+def test_rows_beyond_what_squares_hold_are_computed_exactly(host: ModuleType, dtype: type, far: float) -> None:
+    queries, samples = clustered(60, 65, 26).astype(dtype), clustered(700, 65, 27).astype(dtype)
+    queries[7, 3], samples[100, 60] = far, -far
+    density, remainder, ran = screened(host, queries, samples, [0.2])
+    assert ran
+    others = np.arange(60) != 7
+    truth = exact(queries[others], samples, np.array([0.2], dtype))
+    np.testing.assert_allclose(density[0, others], truth[0].astype(np.float64), atol=2e-4)
+    assert np.isfinite(density).all()
+    assert density[0, 7] < -1e30
+    assert (remainder[0, others] <= 1e-4).all()
+
+
 def test_a_query_that_is_not_finite_is_nan_alone_and_states_nothing(host: ModuleType) -> None:
     queries, samples = clustered(60, 65, 14).astype(np.float32), clustered(700, 65, 15).astype(np.float32)
     clean, _, _ = screened(host, queries, samples, [0.2])
@@ -226,6 +243,27 @@ def test_a_gradient_goes_through_a_screened_density() -> None:
     got, queries.grad = queries.grad, None
     parzen_log_density(queries, samples, [0.1], impl="reference").sum().backward()
     torch.testing.assert_close(got, queries.grad, rtol=1e-3, atol=1e-2)
+
+
+SCRIPT = """
+import torch
+from gantool.ops import parzen_certified, selected_impl
+rows = torch.rand(2000, 40)
+print(parzen_certified(rows, rows, [0.01]).impl, "|", selected_impl("parzen_log_density", rows, rows))
+"""
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("portable", "portable"), ("avx2", "avx2"), ("sse9", None)])
+def test_the_environment_limits_the_variants(limit: str, expected: str | None) -> None:
+    environment = {**os.environ, "GANTOOL_CPU": limit}
+    ran = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+    if expected is None:
+        assert ran.returncode != 0
+        assert "GANTOOL_CPU must be portable, avx2" in ran.stderr
+    elif expected in importlib.import_module("gantool._host").screen_variants():
+        assert ran.stdout.strip() == f"native ({expected}, screened) | native ({expected})", ran.stderr
+    else:
+        pytest.skip(f"this processor has no {expected}")
 
 
 @pytest.mark.parametrize("allowed", [-1e-9, 0.2, math.nan])

@@ -17,7 +17,7 @@
 #include <numeric>
 
 #include "parzen/cpu/exact.h"
-#include "parzen/cpu/kernel.h"
+#include "parzen/cpu/screen_cost.h"
 #include "parzen/cpu/window_sums.h"
 #include "screen/cpu/encode.h"
 #include "screen/cpu/order.h"
@@ -41,13 +41,6 @@ constexpr int64_t kLeastQueries = 128;
 constexpr int64_t kLeastSamples = 512;
 constexpr int64_t kFew = 4;  // candidates a query: to refine them costs less than to sort them
 constexpr double kNegligible = 50;  // nats beyond ln M: below the rounding of a float64 sum
-
-// What a pair costs, in units of one column of a float32 product of the dense pass: its codes, and
-// for each column a byte of a pair that level 1 keeps and of one that is refined. Fitted to 10,000
-// x 10,000 x 784 on AVX-512 VNNI, from sigma 0.1 to 1 and on noise.
-constexpr double kScanCost = 30;
-constexpr double kCompareCost = 1.5;
-constexpr double kRefineCost = 4;
 
 // Buckets of the tail, an eighth of a nat wide; ln(M / b1) stays below the last.
 constexpr int kBuckets = 512;
@@ -104,10 +97,8 @@ class Screen {
     encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples, threads_,
                     &samples);
     const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach());
-    const auto columns = static_cast<double>(problem_.dimension);
     const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);
-    return kScanCost + columns * (shares.codes * kCompareCost + shares.bytes * kRefineCost) <
-           columns * dense_cost(bytes);
+    return screen_pays(shares, problem_.dimension, bytes, sizeof(Element) == sizeof(double));
   }
 
   // Writes everything, a block of samples after the other. False where a sample is not finite: then
@@ -137,22 +128,6 @@ class Screen {
     std::vector<Candidate> candidates;
     std::vector<double> distances;
   };
-
-  // Of the dense pass for one column of a pair. AMX: by its peak rates, not measured. float64: of
-  // torch's product with the exponentials, which takes over there.
-  static double dense_cost(bool bytes) {
-    if (sizeof(Element) == sizeof(double)) return 2;
-    switch (parzen_cpu_best_kernel(bytes).queries.operand) {
-      case Operand::UnsignedByte:
-      case Operand::SignedByte:
-        return cpu_features().amx_int8 ? 0.1 : 0.25;
-      case Operand::Bfloat16:
-        return 0.4;
-      case Operand::Float32:
-        break;
-    }
-    return 1;
-  }
 
   // In scaled units: exact powers of two away from the data's.
   double reach() const {
@@ -208,9 +183,10 @@ class Screen {
     const double rate = widths_.rates[0] / (scale * scale);
     const double allowed =
         b2_ * static_cast<double>(block) / static_cast<double>(problem_.sample_count);
+    // A query without an upper bound has no tail: its gaps are no numbers.
     const auto bucket_of = [&](const Candidate& each) {
-      const double gap = (each.lower - limits_->nearest(leaf[each.query])) * rate;
-      return std::clamp(static_cast<int>(gap / kBucketWidth), 0, kBuckets - 1);
+      const double gap = (each.lower - limits_->nearest(leaf[each.query])) * rate / kBucketWidth;
+      return gap > 0 ? static_cast<int>(std::min<double>(gap, kBuckets - 1)) : 0;
     };
     std::vector<int32_t> buckets(static_cast<size_t>(count) * kBuckets, 0);
     for (const Candidate& each : *candidates) {

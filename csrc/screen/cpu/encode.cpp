@@ -7,7 +7,6 @@ namespace gantool::screen {
 namespace {
 
 constexpr int64_t kLearnedRows = 512;  // of each side
-constexpr int kBlock = kCoordinateRows;
 constexpr int kTail = 128;  // one learned row in so many may leave the codes' range at either end
 constexpr double kMargin = 1.1;
 constexpr double kUnit = 0x1p-24;
@@ -71,60 +70,99 @@ bool Encoded::all_finite() const {
   return std::all_of(finite.begin(), finite.end(), [](uint8_t each) { return each != 0; });
 }
 
-template <typename Element>
-void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& threads,
-                     Encoded* out) const {
-  const auto count = static_cast<size_t>(rows.count);
-  const int64_t width = basis.width;
-  if (out->count < rows.count || out->width != width) {
+namespace {
+
+void make_room(const Encoder& encoder, int64_t rows, Encoded* out) {
+  const auto count = static_cast<size_t>(rows);
+  const int64_t width = encoder.basis.width;
+  if (out->count < rows || out->width != width) {
     out->bytes.reset(new uint8_t[count * static_cast<size_t>(width)]);
   }
-  out->count = rows.count;
+  out->count = rows;
   out->width = width;
   out->codes.resize(count * kCodes);
   out->bounds.resize(count);
   out->code_error.resize(count);
   for (auto* each : {&out->sum, &out->code_square, &out->code_sum}) each->resize(count);
   out->finite.resize(count);
+}
+
+template <typename Element>
+void encode_bytes(const Encoder& encoder, const RowSet<Element>& rows, int64_t row, Encoded* out) {
+  const auto r = static_cast<size_t>(row);
+  uint8_t* bytes = out->bytes.get() + row * out->width;
+  RowFacts facts;
+  quantise(*encoder.kernels, rows.row(row), rows.dimension, encoder.grid, bytes, &facts);
+  std::fill(bytes + rows.dimension, bytes + out->width, uint8_t{0});
+  out->bounds[r] = {row_error(facts, encoder.grid, rows.dimension), facts.square};
+  out->sum[r] = facts.sum;
+  out->finite[r] = facts.finite;
+}
+
+void encode_codes(const Encoder& encoder, int64_t first, int count, Encoded* out) {
+  float coordinates[kCoordinateRows * kCodes];
+  double errors[kCoordinateRows];
+  int32_t squares[kCoordinateRows] = {};
+  for (int i = 0; i < count; ++i) squares[i] = out->bounds[static_cast<size_t>(first + i)].square;
+  coordinates_of(encoder, out->row(first), squares, count, coordinates, errors);
   // What the rounding of coordinate - middle adds, in norm.
-  const double subtraction = 127.0 * step * 3e-7 * std::sqrt(static_cast<double>(kCodes));
-  threads.run((rows.count + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
-    float coordinates[kBlock * kCodes];
-    double errors[kBlock];
-    int32_t squares[kBlock];
-    for (int64_t first = begin * kBlock; first < std::min(rows.count, end * kBlock);
-         first += kBlock) {
-      const int64_t together = std::min<int64_t>(kBlock, rows.count - first);
-      for (int64_t i = 0; i < together; ++i) {
-        const auto r = static_cast<size_t>(first + i);
-        uint8_t* bytes = out->bytes.get() + r * static_cast<size_t>(width);
-        RowFacts facts;
-        quantise(*kernels, rows.row(first + i), rows.dimension, grid, bytes, &facts);
-        std::fill(bytes + rows.dimension, bytes + width, uint8_t{0});
-        out->bounds[r] = {row_error(facts, grid, rows.dimension), facts.square};
-        squares[i] = facts.square;
-        out->sum[r] = facts.sum;
-        out->finite[r] = facts.finite;
-      }
-      coordinates_of(*this, out->row(first), squares, static_cast<int>(together), coordinates,
-                     errors);
-      for (int64_t i = 0; i < together; ++i) {
-        const auto r = static_cast<size_t>(first + i);
-        CodeFacts facts;
-        kernels->code(coordinates + i * kCodes, middle, step, &out->codes[r * kCodes], &facts);
-        out->code_error[r] = rounded_up(std::sqrt(static_cast<double>(facts.missed)) * (1 + 1e-5) +
-                                        subtraction + errors[i]);
-        out->code_square[r] = facts.square;
-        out->code_sum[r] = facts.sum;
-      }
-      if (side == Side::kSamples) {
-        uint8_t* const bytes = out->bytes.get() + first * width;
-        const int64_t count = together * width;
-        for (int64_t i = 0; i < count; ++i) bytes[i] ^= 0x80;
-      }
+  const double subtraction = 127.0 * encoder.step * 3e-7 * std::sqrt(static_cast<double>(kCodes));
+  for (int i = 0; i < count; ++i) {
+    const auto r = static_cast<size_t>(first + i);
+    CodeFacts facts;
+    encoder.kernels->code(coordinates + i * kCodes, encoder.middle, encoder.step,
+                          &out->codes[r * kCodes], &facts);
+    out->code_error[r] = rounded_up(std::sqrt(static_cast<double>(facts.missed)) * (1 + 1e-5) +
+                                    subtraction + errors[i]);
+    out->code_square[r] = facts.square;
+    out->code_sum[r] = facts.sum;
+  }
+}
+
+}  // namespace
+
+template <typename Element>
+void Encoder::encode(const RowSet<Element>& rows, Side side, const Threads& threads,
+                     Encoded* out) const {
+  make_room(*this, rows.count, out);
+  const int64_t blocks = (rows.count + kCoordinateRows - 1) / kCoordinateRows;
+  threads.run(blocks, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kCoordinateRows;
+      const int64_t count = std::min<int64_t>(kCoordinateRows, rows.count - first);
+      for (int64_t i = 0; i < count; ++i) encode_bytes(*this, rows, first + i, out);
+      encode_codes(*this, first, static_cast<int>(count), out);
+      if (side == Side::kQueries) continue;
+      uint8_t* const bytes = out->bytes.get() + first * out->width;
+      const int64_t values = count * out->width;
+      for (int64_t i = 0; i < values; ++i) bytes[i] ^= 0x80;
     }
   });
 }
+
+namespace {
+
+// The middle of each coordinate's range, and half of the widest range; but for a few rows at the
+// ends.
+double centre(const std::vector<float>& coordinates, float* middle) {
+  double widest = 0, whole = 0;
+  std::vector<float> column(coordinates.size() / kCodes);
+  const auto place = [&](size_t i) { return column.begin() + static_cast<int64_t>(i); };
+  for (size_t c = 0; c < kCodes; ++c) {
+    for (size_t i = 0; i < column.size(); ++i) column[i] = coordinates[i * kCodes + c];
+    const size_t out = column.size() / kTail, last = column.size() - 1;
+    std::nth_element(column.begin(), place(last - out), column.end());
+    std::nth_element(column.begin(), place(out), place(last - out));
+    const double low = column[out], high = column[last - out];
+    middle[c] = static_cast<float>((low + high) / 2);
+    widest = std::max(widest, (high - low) / 2);
+    const auto ends = std::minmax_element(column.begin(), column.end());
+    whole = std::max<double>(whole, *ends.second - *ends.first);
+  }
+  return widest > 0 ? widest : whole;  // nearly all rows are equal
+}
+
+}  // namespace
 
 template <typename Element>
 bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const Kernels& kernels,
@@ -151,29 +189,13 @@ bool learn(const RowSet<Element>& queries, const RowSet<Element>& samples, const
   }
   encoder->root = std::sqrt(1 + encoder->basis.epsilon) * (1 + 1e-12);
   std::vector<float> coordinates(static_cast<size_t>(count * kCodes));
-  for (int64_t first = 0; first < count; first += kBlock) {
-    double errors[kBlock];
+  for (int64_t first = 0; first < count; first += kCoordinateRows) {
+    double errors[kCoordinateRows];
     coordinates_of(*encoder, bytes.data() + first * width, squares.data() + first,
-                   static_cast<int>(std::min<int64_t>(kBlock, count - first)),
+                   static_cast<int>(std::min<int64_t>(kCoordinateRows, count - first)),
                    &coordinates[static_cast<size_t>(first * kCodes)], errors);
   }
-  double widest = 0, whole = 0;
-  std::vector<float> column(static_cast<size_t>(count));
-  const auto place = [&](size_t from_start) {
-    return column.begin() + static_cast<int64_t>(from_start);
-  };
-  for (int c = 0; c < kCodes; ++c) {
-    for (size_t i = 0; i < column.size(); ++i) column[i] = coordinates[i * kCodes + c];
-    const size_t out = column.size() / kTail, last = column.size() - 1;
-    std::nth_element(column.begin(), place(last - out), column.end());
-    std::nth_element(column.begin(), place(out), place(last - out));
-    const double low = column[out], high = column[last - out];
-    encoder->middle[c] = static_cast<float>((low + high) / 2);
-    widest = std::max(widest, (high - low) / 2);
-    const auto ends = std::minmax_element(column.begin(), column.end());
-    whole = std::max<double>(whole, *ends.second - *ends.first);
-  }
-  if (widest == 0) widest = whole;  // nearly all rows are equal
+  const double widest = centre(coordinates, encoder->middle);
   encoder->step = rounded_up(kMargin * widest / 127);
   return encoder->step > 0;
 }

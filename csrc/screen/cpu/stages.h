@@ -10,7 +10,9 @@
 // Products and sums of bytes are exact in int32. Everything in floating point goes over sixteen
 // float or eight double lanes of the compiler's own vectors, so that the order of additions, and
 // with it the error that the bounds allow for, is the same in every variant: one lane adds D / 16
-// (D / 8) terms, and the lanes are then added one after the other.
+// (D / 8) terms, and the lanes are then added one after the other. Sums of
+// integers are unsigned, negative terms modulo 2^32: GCC 12 miscompiles sanitized sums of signed
+// vectors.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,7 @@ struct Lanes<float> {
   static constexpr int kCount = 16;
   typedef float Vector __attribute__((vector_size(64)));
   typedef int32_t Integers __attribute__((vector_size(64)));
+  typedef uint32_t Sums __attribute__((vector_size(64)));
   static constexpr int32_t kExponent = 0x7f800000;
 };
 
@@ -36,6 +39,7 @@ struct Lanes<double> {
   static constexpr int kCount = 8;
   typedef double Vector __attribute__((vector_size(64)));
   typedef int64_t Integers __attribute__((vector_size(64)));
+  typedef uint64_t Sums __attribute__((vector_size(64)));
   static constexpr int64_t kExponent = 0x7ff0000000000000;
 };
 
@@ -60,7 +64,8 @@ struct Stages {
     const auto step = static_cast<Element>(grid.step);
     const Element inverse = 1 / step;
     Vector missed = {};
-    Integers squares = {}, sums = {}, special = {};
+    Integers special = {};
+    typename Lane::Sums squares = {}, sums = {};
     for (int64_t d = 0; d < dimension; d += kCount) {
       Element block[kCount];
       const int64_t count = dimension - d < kCount ? dimension - d : kCount;
@@ -81,8 +86,9 @@ struct Stages {
       const Integers k = __builtin_convertvector(wanted + Element{0.5}, Integers);
       const Vector rest = shifted - step * __builtin_convertvector(k, Vector);
       missed += rest * rest;
-      squares += k * k;
-      sums += k;
+      const auto term = (typename Lane::Sums)k;
+      squares += term * term;
+      sums += term;
       const Bytes narrow = __builtin_convertvector(k, Bytes);
       std::memcpy(bytes + d, &narrow, static_cast<size_t>(count));
     }
@@ -180,7 +186,7 @@ struct Stages {
     typedef int8_t Bytes __attribute__((vector_size(kCount)));
     const float inverse = 1 / step;
     Vector missed = {};
-    Integers squares = {}, sums = {};
+    Lanes<float>::Sums squares = {}, sums = {};
     for (int c = 0; c < kCodes; c += kCount) {
       Vector shifted, centre;
       read(coordinates + c, shifted);
@@ -192,16 +198,17 @@ struct Stages {
       const Integers k = __builtin_convertvector(wanted + 127.5F, Integers) - 127;
       const Vector rest = shifted - step * __builtin_convertvector(k, Vector);
       missed += rest * rest;
-      squares += k * k;
-      sums += k;
+      const auto term = (Lanes<float>::Sums)k;
+      squares += term * term;
+      sums += term;
       const Bytes narrow = __builtin_convertvector(k, Bytes);
       std::memcpy(codes + c, &narrow, sizeof narrow);
     }
     *facts = {};
     for (int i = 0; i < kCount; ++i) {
       facts->missed += missed[i];
-      facts->square += squares[i];
-      facts->sum += sums[i];
+      facts->square += static_cast<int32_t>(squares[i]);
+      facts->sum += static_cast<int32_t>(sums[i]);
     }
   }
 
