@@ -1,9 +1,9 @@
 """What is compiled and how: read by setup.py at install, and run by `gantool build` afterwards.
 
 Three extensions come of csrc/: `_ops` (operator schemas and CPU kernels), `_ops_cuda` (CUDA kernels) and
-`_host` (each CPU variant by name, and models of what this processor lacks, for tests and `gantool doctor`). A folder of
-csrc/ is an operator, and is found by itself. None is required: what cannot be built
-is left out, and the reason is written beside the package for `gantool doctor` to show.
+`_host` (each CPU variant by name, for tests and `gantool doctor`, and models of hardware that is not here). The folders
+of csrc/ are found by themselves. None of the three is required: what cannot be built is left out, and the reason is
+written beside the package for `gantool doctor` to show.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Window:
         return len(self.samples)
 
     def part(self, index: torch.Tensor) -> Window:
-        """The window on some of the samples, or on all of them in another order; it shows no progress."""
+        """The window on some of the samples; it shows no progress."""
         return replace(self, samples=self.samples[index], progress=silent)
 
     def chunks(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
