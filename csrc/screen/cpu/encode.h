@@ -45,6 +45,9 @@ struct Encoded {
 
   const uint8_t* row(int64_t i) const { return bytes.get() + i * width; }
   bool all_finite() const;
+
+  // What makes a byte product of codes, the queries' stored plus 128, a score: see sweep.h.
+  int32_t score_offset(size_t i) const { return -128 * code_sum[i] - code_square[i] / 2; }
 };
 
 struct Encoder {

@@ -25,8 +25,8 @@ Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encode
                           static_cast<int>(rows.size()), samples.width, dots.data());
     float nearest = std::numeric_limits<float>::infinity();
     for (size_t j = 0; j < rows.size(); ++j) {
-      const int32_t square = queries.bounds[i].square + samples.bounds[j].square -
-                             2 * (dots[j] + 128 * queries.sum[i]);
+      const int32_t square =
+          byte_square(queries.bounds[i].square, queries.sum[i], samples.bounds[j].square, dots[j]);
       const Bounds found =
           byte_bounds(square, encoder.grid.step, queries.bounds[i].error, samples.bounds[j].error);
       nearest = std::min(nearest, found.upper);
@@ -40,7 +40,7 @@ Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encode
     encoder.kernels->dots(code, samples.codes.data(), rows.data(), static_cast<int>(rows.size()),
                           kCodes, dots.data());
     for (size_t j = 0; j < rows.size(); ++j) {
-      const int32_t score = dots[j] - 128 * samples.code_sum[j] - samples.code_square[j] / 2;
+      const int32_t score = dots[j] + samples.score_offset(j);
       of_codes += score >= least_score(encoder, limit, queries.bounds[i].error,
                                        samples.bounds[j].error, queries.code_error[i],
                                        samples.code_error[j], queries.code_square[i]);

@@ -33,7 +33,7 @@ class Leaf {
     std::fill_n(scores_, kLeafQueries, kKeepNone);
     for (int q = 0; q < count; ++q) {
       own_[q] = {queries.bounds[index(q)].error, queries.bounds[index(q)].square,
-                 128 * queries.sum[index(q)]};
+                 queries.sum[index(q)]};
     }
     for (int q = 0; q < kLeafQueries; ++q) {
       uint8_t* panel = panels_ + q / kPanelQueries * kPanelBytes;
@@ -66,7 +66,7 @@ class Leaf {
   struct Query {
     float error;
     int32_t square;
-    int32_t shift;  // the samples' bytes are k - 128: what a product with them lacks
+    int32_t sum;
   };
 
   size_t index(int q) const { return static_cast<size_t>(rows_[q]); }
@@ -105,7 +105,7 @@ class Leaf {
   Bounds bounds(int q, int32_t row, int32_t dot) const {
     const RowBound& sample = samples_.bounds[static_cast<size_t>(row)];
     const Query& query = own_[q];
-    const int32_t square = query.square + sample.square - 2 * (dot + query.shift);
+    const int32_t square = byte_square(query.square, query.sum, sample.square, dot);
     return byte_bounds(square, encoder_.grid.step, query.error, sample.error);
   }
 
@@ -256,8 +256,7 @@ Cells::Cells(const Encoded& samples) {
       const auto row = static_cast<size_t>(order[static_cast<size_t>(begins[c] + i)]);
       const auto place = static_cast<size_t>(cell.first_tile * kTileSamples + i);
       rows[place] = static_cast<int32_t>(row);
-      // The queries' codes are stored plus 128, to be unsigned.
-      offsets[place] = -128 * samples.code_sum[row] - samples.code_square[row] / 2;
+      offsets[place] = samples.score_offset(row);
       int8_t* tile = &tiles[place / kTileSamples * kTileSamples * kCodes];
       const int8_t* code = &samples.codes[row * kCodes];
       for (int k = 0; k < kCodes; ++k) {

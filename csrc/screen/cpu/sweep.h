@@ -33,6 +33,12 @@ struct Bounds {
 
 Bounds byte_bounds(int32_t square, float step, float query_error, float sample_error);
 
+// |k_q - k_x|^2 from the product of q's bytes with x's, which are k - 128.
+inline int32_t byte_square(int32_t query_square, int32_t query_sum, int32_t sample_square,
+                           int32_t dot) {
+  return query_square + sample_square - 2 * (dot + 128 * query_sum);
+}
+
 // The least score that a row within `limit` can have: INT32_MIN where all can.
 int32_t least_score(const Encoder& encoder, double limit, double query_error, double sample_error,
                     double query_code_error, double sample_code_error, int32_t query_square);
