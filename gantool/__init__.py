@@ -9,12 +9,12 @@ from gantool.version import __version__
 
 if TYPE_CHECKING:
     from gantool import nn, ops
-    from gantool.evaluation.estimator import ParzenWindow
+    from gantool.evaluation.parzen.estimator import ParzenWindow
     from gantool.runs import load_run
 
 __all__ = ["ParzenWindow", "__version__", "load_run", "nn", "ops"]
 
-_HOMES = {"load_run": "gantool.runs", "ParzenWindow": "gantool.evaluation.estimator"}
+_HOMES = {"load_run": "gantool.runs", "ParzenWindow": "gantool.evaluation.parzen.estimator"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,12 +17,12 @@ from gantool.config import DataConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.evaluation import classifier
-from gantool.evaluation.diversity import DiversitySettings
-from gantool.evaluation.feature_sources import FeatureSettings
+from gantool.evaluation.diversity.score import DiversitySettings
+from gantool.evaluation.features.sources import FeatureSettings
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings, evaluate
+from gantool.evaluation.parzen.score import ParzenSettings, evaluate
+from gantool.evaluation.parzen.target import target_of_dataset
 from gantool.evaluation.subject import Place, subject_of_run
-from gantool.evaluation.target import target_of_dataset
 from gantool.nn import Maxout
 from gantool.ops import maxout, parzen_log_density
 from gantool.training.session import resume_run, start_run

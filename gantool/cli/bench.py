@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,9 +18,7 @@ from gantool.cli.shell import (
 )
 from gantool.cli.terminal import say, show, tell, warn
 from gantool.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from gantool.tables import Table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -198,7 +196,8 @@ def _print(payload: dict[str, Any]) -> None:
         for record in records:
             if record["impl"] == "native" and record["images_per_second"] is not None:
                 say(f"native: {record['variant']}")
-        show(_table(", ".join(heading), records))
+        say(", ".join(heading))
+        show(_table(records))
     say()
     say(_LEGEND)
     for sentence in payload["warnings"]:
@@ -211,19 +210,16 @@ def _print(payload: dict[str, Any]) -> None:
         tell(f"Left out of {cases}: {name}: {reason}")
 
 
-def _table(title: str, records: list[dict[str, Any]]) -> Table:
-    from rich.table import Table
+def _table(records: list[dict[str, Any]]) -> Table:
 
-    table = Table(box=None, title=title, title_justify="left", padding=(0, 1, 0, 0))
-    table.add_column("implementation", no_wrap=True)
     trains = records[0]["images_per_second"] is not None
     own = ("updates/s", "images/s") if trains else ("error", "grad")
-    for name in ("ms", "min", "max", "n", "native ×", *own, "TFLOP/s", "peak"):
-        table.add_column(name, justify="right")
+    headings = ("implementation", "ms", "min", "max", "n", "native ×", *own, "TFLOP/s", "peak")
     native: dict[str, float] = next((other["speedup_over"] for other in records if other["impl"] == "native"), {})
+    rows = []
     for record in records:
         ratio = native.get(record["impl"])
-        table.add_row(
+        line = (
             record["variant"] if record["impl"] == "native" and not trains else record["impl"],
             *(f"{record[key]:.3g}" for key in ("median_ms", "min_ms", "max_ms")),
             str(record["repeats"]),
@@ -231,9 +227,10 @@ def _table(title: str, records: list[dict[str, Any]]) -> Table:
             *_own_figures(record),
             f"{record['tflops']:.2g}",
             "" if record["fraction_of_peak"] is None else f"{record['fraction_of_peak']:.0%}",
-            style="bold" if record["impl"] == "native" else None,
         )
-    return table
+        rows.append(line)
+    names = [record["impl"] for record in records]
+    return Table(headings, tuple(rows), strong=names.index("native") if "native" in names else None)
 
 
 def _own_figures(record: dict[str, Any]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import typer
 from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
 from gantool.cli.streams import writing
 from gantool.cli.terminal import show
+from gantool.tables import Table
 
 app = typer.Typer(no_args_is_help=True, help="List presets, and print one to copy and change.")
 
@@ -21,18 +22,14 @@ def list_presets(json_output: JsonFlag = False, debug: DebugFlag = False) -> Non
 
     Example: gantool config list
     """
-    from rich.table import Table
-
     from gantool.config.sources import build_config, preset_names, preset_text, read_tree
 
     presets = [build_config(read_tree(preset_text(name), name)) for name in preset_names()]
     if json_output:
         print_json({"presets": [{"name": p.name, "dataset": p.data.name, "about": p.about} for p in presets]})
         return
-    table = Table("preset", "data", "about", box=None)
-    for preset in presets:
-        table.add_row(preset.name, preset.data.name, preset.about)
-    show(table)
+    rows = tuple((preset.name, preset.data.name, preset.about) for preset in presets)
+    show(Table(("preset", "data", "about"), rows))
 
 
 @app.command("show")

@@ -10,6 +10,7 @@ import typer
 from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, Offline, guarded, print_json
 from gantool.cli.terminal import say, show
 from gantool.errors import UsageError
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from gantool.data import Dataset, Split
@@ -35,13 +36,9 @@ def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug
     if json_output:
         print_json({"data_root": root, "datasets": rows})
         return
-    from rich.table import Table
-
     say(f"data root: {root}")
-    table = Table("name", "state", "about", box=None)
-    for row in rows:
-        table.add_row(row["name"], row["remedy"] or row["state"], row["about"])
-    show(table)
+    lines = tuple((row["name"], row["remedy"] or row["state"], row["about"]) for row in rows)
+    show(Table(("name", "state", "about"), lines))
 
 
 def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
@@ -138,8 +135,6 @@ def _checksums(entry: Entry, root: Path) -> list[dict[str, Any]]:
 
 
 def _render(description: dict[str, Any]) -> None:
-    from rich.table import Table
-
     shape = "×".join(map(str, description["shape"]))
     say(f"{description['name']}: {description['about']}")
     say(f"source   {description['source']}")
@@ -147,11 +142,16 @@ def _render(description: dict[str, Any]) -> None:
         f"example  {shape}: {description['dimension']} values, stored as {description['stored']}, "
         f"divided by {description['divisor']:g}"
     )
-    table = Table("split", "rows", "values", "rows per label", box=None)
-    for name, split in description["splits"].items():
-        values = f"{split['minimum']:.4g} to {split['maximum']:.4g}"
-        table.add_row(name, f"{split['rows']:,}", values, _histogram(split["labels"]))
-    show(table)
+    rows = tuple(
+        (
+            name,
+            f"{split['rows']:,}",
+            f"{split['minimum']:.4g} to {split['maximum']:.4g}",
+            _histogram(split["labels"]),
+        )
+        for name, split in description["splits"].items()
+    )
+    show(Table(("split", "rows", "values", "rows per label"), rows))
     for file in description["files"]:
         say(f"{file['name']}  SHA-256 {file['checksum']}")
 

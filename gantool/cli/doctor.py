@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json
 from gantool.cli.stages import shown_progress
-from gantool.cli.terminal import show
+from gantool.cli.terminal import show_rich
 
 MARKS = {"good": ("yes", "green"), "optional": ("–", "yellow"), "lacking": ("no", "red")}
 
@@ -37,4 +37,4 @@ def doctor(
     for finding in findings:
         mark = Text(*MARKS[finding.state])
         table.add_row(mark, finding.topic, finding.name, finding.detail, finding.remedy)
-    show(table)
+    show_rich(table)

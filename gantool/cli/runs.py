@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gantool.cli.shell import DebugFlag, JsonFlag, RunsDir, guarded, print_json
 from gantool.cli.terminal import note, show, tell
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from gantool.runs import Run
@@ -18,8 +19,6 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
 
     Example: gantool runs
     """
-    from rich.table import Table
-
     from gantool.runs import list_runs, unreadable_runs
 
     found = [(run, _best(run)) for run in list_runs(runs_dir)]
@@ -33,11 +32,17 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
     if not rows and not notes:
         tell(f"There is no run in {runs_dir} yet; make one with `gantool train`.")
         return
-    table = Table("run", "data", "state", "step", "best Parzen score (nats)", box=None)
-    for row in rows:
-        step = f"{row['step']:,} of {row['total_steps']:,}"
-        table.add_row(row["name"], row["dataset"], row["state"], step, _score_text(row["best"]))
-    show(table)
+    lines = tuple(
+        (
+            row["name"],
+            row["dataset"],
+            row["state"],
+            f"{row['step']:,} of {row['total_steps']:,}",
+            _score_text(row["best"]),
+        )
+        for row in rows
+    )
+    show(Table(("run", "data", "state", "step", "best Parzen score (nats)"), lines))
     for sentence in notes:
         note(sentence)
 

@@ -102,7 +102,7 @@ def sample(
     """
     started = time.monotonic()
     from gantool.cli.stages import shown_progress
-    from gantool.evaluation.gallery import SampleRequest, draw
+    from gantool.pictures.gallery import SampleRequest, draw
     from gantool.runs import find_run
 
     found = find_run(run, runs_dir)

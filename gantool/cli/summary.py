@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gantool.cli.shell import print_json
 from gantool.cli.terminal import say, show
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,13 +105,13 @@ def _layers(config: RunConfig, state: TrainingState, data: Shape, name: str) -> 
 
 
 def _print_networks(networks: dict[str, Any]) -> None:
-    from rich.table import Table
 
-    table = Table("network", "layer", "outputs", "pieces", "keep", "parameters", "multiply-adds", box=None)
+    rows = []
     for name, network in networks.items():
         for layer in network["layers"]:
             outputs = "×".join(f"{size:,}" for size in layer["outputs"])
             counts = [f"{layer[key]:,}" for key in ("parameters", "multiply_adds")]
-            table.add_row(name, layer["kind"], outputs, f"{layer['pieces']:,}", f"{layer['keep']:g}", *counts)
-        table.add_row(name, "all", "", "", "", *(f"{network[key]:,}" for key in ("parameters", "multiply_adds")))
-    show(table)
+            rows.append((name, layer["kind"], outputs, f"{layer['pieces']:,}", f"{layer['keep']:g}", *counts))
+        rows.append((name, "all", "", "", "", *(f"{network[key]:,}" for key in ("parameters", "multiply_adds"))))
+    headings = ("network", "layer", "outputs", "pieces", "keep", "parameters", "multiply-adds")
+    show(Table(headings, tuple(rows)))

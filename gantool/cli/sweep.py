@@ -11,12 +11,12 @@ from gantool.cli.processors import own_cores
 from gantool.cli.shell import DataDir, DebugFlag, Device, JsonFlag, Offline, guarded, print_json, resolve_device
 from gantool.cli.terminal import note, say, show, tell
 from gantool.errors import UsageError
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
-    from rich.table import Table
 
     from gantool.evaluation.subject import Place
     from gantool.sweep.plan import Sweep
@@ -141,19 +141,14 @@ def _tell(done: Done, ended: int, total: int) -> None:
 
 def shown(table: SweepTable, group: str = "") -> Table:
     """The rows of a group, a column a quantity."""
-    from rich.table import Table
 
-    lines = Table(box=None)
-    lines.add_column("settings")
-    for name in table.columns:
-        lines.add_column(name, justify="right")
-    lines.add_column("runs", justify="right")
+    lines = []
     for row in table.rows:
         if row.group == group:
             cells = [in_words(row.cells.get(name), name) for name in table.columns]
             lost = f", {len(row.failures)} diverged" if row.failures else ""
-            lines.add_row(row.label, *cells, f"{len(row.runs)}{lost}")
-    return lines
+            lines.append((row.label, *cells, f"{len(row.runs)}{lost}"))
+    return Table(("settings", *table.columns, "runs"), tuple(lines))
 
 
 def in_words(cell: Cell | None, name: str) -> str:

@@ -13,11 +13,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gantool.cli.streams import writing
+from gantool.tables import Table, numeric_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as Rich
     from rich.text import Text
+
 
 # All but tab and newline, and what turns the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -64,7 +66,20 @@ def say(sentence: str = "", style: str | None = None) -> None:
 
 
 def show(table: Table) -> None:
-    """A table of what was asked for."""
+    """A table of what was asked for. What it is called, the lines around it say."""
+    from rich.table import Table as Rich
+
+    drawn = Rich(box=None)
+    numeric = numeric_columns(table.rows) if table.rows else [False] * len(table.headings)
+    for index, (name, is_numeric) in enumerate(zip(table.headings, numeric, strict=True)):
+        drawn.add_column(name, justify="right" if is_numeric else "left", no_wrap=index == 0)
+    for index, row in enumerate(table.rows):
+        drawn.add_row(*row, style="bold" if index == table.strong else None)
+    show_rich(drawn)
+
+
+def show_rich(table: Rich) -> None:
+    """A table whose cells have styles of their own."""
     with writing():
         stdout_console().print(table)
 

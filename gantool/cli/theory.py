@@ -11,6 +11,7 @@ import typer
 from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
 from gantool.cli.terminal import note, say, show, tell
 from gantool.errors import UsageError
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from gantool.theory.study import Claim, Study
@@ -69,17 +70,12 @@ def theory(
 
 
 def _list(as_json: bool) -> None:
-    from rich.table import Table
-
     from gantool.theory.studies import STUDIES
 
     if as_json:
         print_json({"studies": [{"name": name, "about": entry.about} for name, entry in STUDIES.items()]})
         return
-    table = Table("study", "what it checks", box=None)
-    for name, entry in STUDIES.items():
-        table.add_row(name, entry.about)
-    show(table)
+    show(Table(("study", "what it checks"), tuple((name, entry.about) for name, entry in STUDIES.items())))
     tell("Run one with gantool theory STUDY, or all of them with gantool theory all.")
 
 
@@ -112,16 +108,11 @@ def _run(name: str, path: Path, quick: bool, own: dict[str, Any]) -> tuple[Study
 
 
 def _print(study: Study, path: Path) -> None:
-    from rich.table import Table
 
     say(study.title)
-    table = Table("claim", box=None)
-    for name in ("computed", "", "exact", "difference", "tolerance", "holds"):
-        table.add_column(name, justify="right")
-    for claim in study.claims:
-        style = None if claim.holds else "bold red"
-        table.add_row(*_cells(claim), "yes" if claim.holds else "NO", style=style)
-    show(table)
+    headings = ("claim", "computed", "", "exact", "difference", "tolerance", "holds")
+    rows = tuple((*_cells(claim), "yes" if claim.holds else "NO") for claim in study.claims)
+    show(Table(headings, rows))
     for name, value, error in study.values:
         say(f"{name}: {value:.6g}" + ("" if error is None else f" ± {error:.2g}"))
     for sentence in study.notes:

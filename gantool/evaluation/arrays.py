@@ -18,7 +18,7 @@ from gantool.data.formats.tensors import read_tensors
 from gantool.data.sets.arrays import labels_of, rows_of
 from gantool.data.units import PIXEL_LEVELS, odd_bytes
 from gantool.errors import UsageError
-from gantool.evaluation.feature_statistics import are_statistics
+from gantool.evaluation.features.statistics import are_statistics
 
 # The arrays of an archive (.npz, .safetensors) that each option looks for, in this order; else the only one that can
 # hold rows.

@@ -7,18 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from gantool.evaluation.diversity import DiversitySettings, diversity_of
-from gantool.evaluation.feature_sources import FeatureSettings
-from gantool.evaluation.features import features_of
-from gantool.evaluation.parzen import ParzenSettings, parzen_of
+from gantool.evaluation.diversity.score import DiversitySettings, diversity_of
+from gantool.evaluation.diversity.table import diversity_tables
+from gantool.evaluation.features.score import features_of
+from gantool.evaluation.features.sources import FeatureSettings
+from gantool.evaluation.features.table import distance_tables
+from gantool.evaluation.parzen.score import ParzenSettings, parzen_of
+from gantool.evaluation.parzen.table import parzen_tables
 from gantool.evaluation.subject import Subject
 from gantool.isolation import own_modes
 from gantool.progress import Progress, silent
+from gantool.tables import Table
 
 
 class Measure(NamedTuple):
     """`name` is the word in evaluations.jsonl and on the command line; `score` makes a result of a subject; `headline`
-    are the few figures that stand for a record, by their names in tables.
+    are the few figures that stand for a record, by their names in the table of a sweep; `tables` makes those of a
+    record that the terminal and the report show.
 
     A result is a frozen dataclass with the fields `run`, `step` and `seconds`, and `to_dict` for --json.
     """
@@ -27,6 +32,7 @@ class Measure(NamedTuple):
     settings: type
     score: Callable[[Subject, Any, Progress], Any]
     headline: Callable[[Mapping[str, Any]], dict[str, float | None]]
+    tables: Callable[[Mapping[str, Any]], list[Table]]
 
 
 def _of_parzen(record: Mapping[str, Any]) -> dict[str, float | None]:
@@ -49,9 +55,9 @@ def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("parzen", ParzenSettings, parzen_of, _of_parzen),
-        Measure("features", FeatureSettings, features_of, _of_features),
-        Measure("diversity", DiversitySettings, diversity_of, _of_diversity),
+        Measure("parzen", ParzenSettings, parzen_of, _of_parzen, parzen_tables),
+        Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
+        Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),
     )
 }
 

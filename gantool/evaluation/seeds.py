@@ -13,10 +13,10 @@ from gantool.config.compare import config_differences
 from gantool.errors import UsageError
 from gantool.evaluation.compare import require_comparable
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
+from gantool.evaluation.parzen.uncertainty import interval_of_mean
 from gantool.evaluation.recording import record
 from gantool.evaluation.subject import Place, subject_of_run
-from gantool.evaluation.uncertainty import interval_of_mean
 from gantool.progress import Progress, silent
 from gantool.runs import Run, list_runs
 from gantool.runs.checkpoint import checkpoint_steps

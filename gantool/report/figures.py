@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gantool.report.drawing import Picture, Theme, plain_ticks, render
 from gantool.report.markup import nats
-from gantool.report.material import is_number
+from gantool.tables import is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

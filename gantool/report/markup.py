@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from gantool import tables as neutral
 from gantool.report.drawing import Picture
-from gantool.report.material import is_number
-
-# What number() and nats() write, and intervals of those.
-_NUMBER = re.compile(r"–|[−+]?\d[\d,.]*(e[−+]?\d+)?%?( to [−+]?\d[\d,.]*)?")
-
 
 # A longer cell is given the width for some words in a line.
 _SHORT_CELL = 24
@@ -51,14 +46,14 @@ def table(
 
     Columns of numbers are aligned to the right; `strong` is the index of a row to set in bold.
     """
-    columns = range(1, len(heads))
-    aligned = [None, *("num" if _is_numeric([row[index] for row in rows]) else None for index in columns)]
+    numeric = neutral.numeric_columns(rows) if rows else [False] * len(heads)
+    aligned = [None, *("num" if is_numeric else None for is_numeric in numeric[1:])]
     head = [tag("th", cell, scope="col", class_=kind) for cell, kind in zip(heads, aligned, strict=True)]
     body = []
     for index, row in enumerate(rows):
         cells = [tag("th", row[0], scope="row")]
         cells += [
-            tag("td", cell, class_=kind or ("long" if len(str(cell)) > _SHORT_CELL else None))
+            tag("td", _typeset(cell), class_=kind) if kind else _words(cell)
             for cell, kind in zip(row[1:], aligned[1:], strict=True)
         ]
         body.append(tag("tr", *cells, class_="strong" if index == strong else None))
@@ -66,6 +61,15 @@ def table(
     # The caption stays outside the box, lest it scroll away; a box that scrolls must be reachable by keyboard.
     box = tag("div", tag("table", *content, aria_label=caption), class_="scroll", tabindex="0")
     return tag("div", tag("p", caption, class_="caption"), box, class_="table")
+
+
+def _words(cell: object) -> Markup:
+    return tag("td", cell, class_="long" if len(str(cell)) > _SHORT_CELL else None)
+
+
+def rendered(table_: neutral.Table) -> Markup:
+    """The table as the terminal shows it, too."""
+    return table(table_.headings, table_.rows, table_.caption, strong=table_.strong)
 
 
 def tables(parts: Sequence[Markup]) -> Markup:
@@ -92,24 +96,19 @@ def figure(picture: Picture) -> Markup:
 
 
 def number(value: Any) -> str:
-    """A number as read by people; other things as text; "–" for nothing."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if is_number(value):
-        whole = isinstance(value, int) or abs(value) >= 10_000
-        return (f"{value:,.0f}" if whole else f"{value:.4g}").replace("-", "−")
-    return str(value)
+    """A number as people read it; other things as text; "–" for nothing."""
+    text = neutral.number(value)
+    return _typeset(text) if neutral.is_number(value) else text
 
 
 def nats(value: Any) -> str:
     """A log-likelihood or its error, to a tenth of a nat."""
-    return f"{value:,.1f}".replace("-", "−") if is_number(value) else "–"
+    return _typeset(neutral.nats(value))
 
 
-def _is_numeric(cells: Sequence[object]) -> bool:
-    return bool(cells) and all(not isinstance(cell, Markup) and _NUMBER.fullmatch(str(cell)) for cell in cells)
+def _typeset(number_: object) -> str:
+    """A number with the typographer's minus sign."""
+    return str(number_).replace("-", "−")
 
 
 def _image(picture: Picture, content: bytes, kind: str) -> Markup:

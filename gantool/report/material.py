@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from gantool.runs import Run
 from gantool.runs.status import Status
+from gantool.tables import is_number
 
 # Measures that a complete report has, and how each is called.
 MEASURES = {
@@ -146,8 +146,3 @@ def _state_warnings(found: Material) -> list[str]:
             title = MEASURES.get(measure, measure)
             said.append(f"{title} is of step {step:,}; the newest checkpoint is of step {newest:,}.")
     return said
-
-
-def is_number(value: Any) -> bool:
-    """True for an int or float that a float can hold; a truth value is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

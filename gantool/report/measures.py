@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gantool.report.diversity import diversity_table
+from gantool.evaluation.measures import MEASURES
 from gantool.report.figures import modes_figure
-from gantool.report.markup import Markup, figure, fold, join, number, table, tables, tag
+from gantool.report.markup import Markup, figure, fold, join, number, rendered, table, tables, tag
+from gantool.tables import Table
 
 # Longer lists of numbers are curves or histograms and no table.
 _LONGEST_LIST = 12
@@ -35,7 +36,7 @@ _TOLD = frozenset(
 def measure_tables(record: dict[str, Any]) -> Markup:
     """The verdict, what the record says in words, and every number; those of a `reference` beside the samples'.
 
-    Of diversity the known figures come first, and all the others are folded away.
+    Where the measure makes tables of its records they come first, and all other figures are folded away.
     """
     parts: list[object] = []
     if verdict := _words(record.get("verdict")):
@@ -49,10 +50,17 @@ def measure_tables(record: dict[str, Any]) -> Markup:
     counted = record.get("num_samples")
     title = f"N = {number(counted)} samples" if counted is not None else "Figures"
     everything = tables(plain_tables(title, told))
-    if record.get("measure") == "diversity" and (known := diversity_table(record)):
-        charts = [figure(chart) for chart in (modes_figure(record),) if chart is not None]
-        return join([*parts, tables([known, *charts]), fold("All figures", everything)])
-    return join([*parts, everything])
+    known = [rendered(own) for own in _known_tables(record)]
+    if not known:
+        return join([*parts, everything])
+    charts = [figure(chart) for chart in (modes_figure(record),) if chart is not None]
+    return join([*parts, tables([*known, *charts]), fold("All figures", everything)])
+
+
+def _known_tables(record: dict[str, Any]) -> list[Table]:
+    """Those that the record's measure makes of it; none of a measure that is not known here."""
+    measure = MEASURES.get(str(record.get("measure")))
+    return measure.tables(record) if measure else []
 
 
 def plain_tables(title: str, tree: dict[str, Any]) -> list[Markup]:

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from gantool.evaluation.compare import differences
+from gantool.evaluation.parzen.table import class_table
 from gantool.files import check_output, replacing
 from gantool.progress import Progress, silent
 from gantool.report.comparison import configuration, configuration_differences, other_refusals, refusals
 from gantool.report.drawing import Picture
 from gantool.report.figures import class_figure, sample_count_figure, sigma_figure, training_figures
-from gantool.report.markup import Markup, figure, fold, join, nats, number, table, tag
+from gantool.report.markup import Markup, figure, fold, join, nats, number, rendered, table, tag
 from gantool.report.material import CURVES, MEASURES, Material, Missing, collect, tell_apart
 from gantool.report.measures import measure_tables
 from gantool.report.pictures import draw_pictures
-from gantool.report.scores import class_table, headline, parzen_tables
+from gantool.report.scores import headline, parzen_tables
 from gantool.report.style import CSS
 from gantool.runs import Run
 from gantool.version import __version__
@@ -161,7 +162,7 @@ def _parzen(material: Material, record: dict[str, Any]) -> list[Markup]:
     parts = [headline(record), parzen_tables(record)]
     classes = class_table(record)
     parts.append(_charts(material, [picture for picture in charts if picture is not None]))
-    return [*parts, fold("Scores of the classes", classes)] if classes else parts
+    return [*parts, fold("Scores of the classes", rendered(classes))] if classes else parts
 
 
 def _training(material: Material) -> list[Markup]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gantool.data.dataset import Dataset
-from gantool.evaluation.parzen import ParzenSettings, evaluate
+from gantool.evaluation.parzen.score import ParzenSettings, evaluate
+from gantool.evaluation.parzen.target import Target, target_of_dataset
 from gantool.evaluation.subject import Place
-from gantool.evaluation.target import Target, target_of_dataset
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.checkpoint import checkpoint_steps

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gantool import plotting
 from gantool.errors import UsageError
 from gantool.evaluation.subject import Place
+from gantool.pictures import sheets
 from gantool.runs import Run, find_run, list_runs
 from gantool.runs.data import load_data
 from gantool.sampling import generate, interpolate, nearest_training
@@ -50,8 +50,8 @@ def draw_figures(run: Run, place: Place, folder: Path) -> list[Path]:
     found = dataset.values(dataset.train.stored[nearest_training(last, dataset)[0]])
     lines = interpolate(generator, run.config.noise, _ROWS, _STEPS, seed=0, device=place.device).cpu()
     paths = [folder / f"figure{number}-{run.path.name}.png" for number in (2, 3)]
-    shown, neighbours, between = (plotting.as_pixels(rows, dataset.norm) for rows in (samples, found, lines))
+    shown, neighbours, between = (sheets.as_pixels(rows, dataset.norm) for rows in (samples, found, lines))
     folder.mkdir(parents=True, exist_ok=True)
-    plotting.figure2_sheet(shown.view(_ROWS, _COLUMNS, -1), neighbours, dataset.shape, paths[0])
-    plotting.interpolation_strip(between, dataset.shape, paths[1])
+    sheets.figure2_sheet(shown.view(_ROWS, _COLUMNS, -1), neighbours, dataset.shape, paths[0])
+    sheets.interpolation_strip(between, dataset.shape, paths[1])
     return paths

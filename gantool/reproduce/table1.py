@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gantool.data.dataset import Dataset
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.seeds import SeedScores, evaluate_runs
 from gantool.evaluation.subject import Place
 from gantool.evaluation.warnings import PROTOCOL_SAMPLES

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from gantool.evaluation.diversity import DiversitySettings
+from gantool.evaluation.diversity.score import DiversitySettings
 from gantool.sweep.plan import Point, Sweep, point_of
 
 # The updates of the discriminator in each run, and what scores it.

@@ -16,7 +16,7 @@ from gantool.errors import GantoolError, UsageError
 from gantool.files import clear_partials
 from gantool.isolation import own_modes
 from gantool.locks import Holder, acquire
-from gantool.plotting import as_pixels, sheet
+from gantool.pictures.sheets import as_pixels, sheet
 from gantool.runs import Run, create_run
 from gantool.runs.checkpoint import drop_checkpoints_after, find_checkpoint
 from gantool.runs.data import require_same_rows

@@ -18,9 +18,9 @@ from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.classifier import train_classifier
-from gantool.evaluation.feature_distances import feature_distances
-from gantool.evaluation.feature_sources import FeatureSettings, choose_features, real_of_dataset
-from gantool.evaluation.features import compare
+from gantool.evaluation.features.distances import feature_distances
+from gantool.evaluation.features.score import compare
+from gantool.evaluation.features.sources import FeatureSettings, choose_features, real_of_dataset
 from gantool.runs import Run
 
 

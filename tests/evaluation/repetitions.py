@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from gantool.evaluation.growth import grouped_log_densities
-from gantool.evaluation.result import Uncertainty
-from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
+from gantool.evaluation.parzen.growth import grouped_log_densities
+from gantool.evaluation.parzen.result import Uncertainty
+from gantool.evaluation.parzen.uncertainty import resampled_sigmas, uncertainties
 from gantool.numerics.density import PAPER_GRID, Window, choose_sigma
 
 # Steps of 6 %: a sigma then varies, where the paper's grid often has one that all rows choose.

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import labels_by_name, load_rows, require_alike
-from gantool.evaluation.gallery import _write_array
+from gantool.pictures.gallery import _write_array
 
 
 def saved(folder: Path, array: np.ndarray, name: str = "rows.npy") -> Path:

@@ -16,15 +16,15 @@ from gantool.config import DataConfig
 from gantool.data import Dataset, Split, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
-from gantool.evaluation.bins import bin_count, compare_bins
-from gantool.evaluation.copies import (
+from gantool.evaluation.diversity.bins import bin_count, compare_bins
+from gantool.evaluation.diversity.copies import (
     birthday_batch,
     birthday_support,
     find_duplicates,
     find_memorisation,
     rank_z,
 )
-from gantool.evaluation.diversity import (
+from gantool.evaluation.diversity.score import (
     DiversityResult,
     DiversitySettings,
     RealRows,

@@ -12,8 +12,8 @@ import torch
 from scipy.linalg import sqrtm
 
 from gantool.errors import UsageError
-from gantool.evaluation import feature_distances as module
-from gantool.evaluation.feature_distances import (
+from gantool.evaluation.features import distances as module
+from gantool.evaluation.features.distances import (
     as_features,
     feature_distances,
     frechet_distance,

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gantool.cli.app import app
-from gantool.evaluation.feature_distances import feature_distances
+from gantool.evaluation.features.distances import feature_distances
 
 
 def call(*arguments: object) -> Result:

@@ -11,9 +11,9 @@ from oracle import brute_force
 
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
-from gantool.evaluation.gap import train_gap
-from gantool.evaluation.parzen import ParzenSettings, evaluate
-from gantool.evaluation.target import Target, target_of_dataset
+from gantool.evaluation.parzen.gap import train_gap
+from gantool.evaluation.parzen.score import ParzenSettings, evaluate
+from gantool.evaluation.parzen.target import Target, target_of_dataset
 from gantool.evaluation.warnings import favoured, memorised
 from gantool.numerics.density import Window
 from gantool.numerics.rows import random_subset

@@ -9,7 +9,7 @@ import pytest
 import torch
 from oracle import brute_force
 
-from gantool.evaluation.growth import Grouped, grouped_log_densities, sample_curve
+from gantool.evaluation.parzen.growth import Grouped, grouped_log_densities, sample_curve
 from gantool.numerics.density import Window
 
 

@@ -10,7 +10,7 @@ import torch
 
 from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
-from gantool.evaluation.modes import class_histogram, class_modes, mixture_modes
+from gantool.evaluation.diversity.modes import class_histogram, class_modes, mixture_modes
 
 
 def labels_of(*counts: int) -> torch.Tensor:

@@ -11,8 +11,8 @@ import torch
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
-from gantool.evaluation.parzen import ParzenResult, ParzenSettings, evaluate
-from gantool.evaluation.target import Target, target_of_dataset
+from gantool.evaluation.parzen.score import ParzenResult, ParzenSettings, evaluate
+from gantool.evaluation.parzen.target import Target, target_of_dataset
 from gantool.numerics.density import PAPER_GRID, Window, score
 from gantool.numerics.rows import random_subset
 

@@ -10,7 +10,7 @@ import torch
 
 from gantool.evaluation.array_files import ArrayFiles
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.subject import Place, subject_of_files
 
 PLACE = Place(torch.device("cpu"))

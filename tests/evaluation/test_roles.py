@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool.evaluation.parzen import ParzenSettings, evaluate
+from gantool.evaluation.parzen.score import ParzenSettings, evaluate
+from gantool.evaluation.parzen.target import Target
 from gantool.evaluation.roles import shared_roles
-from gantool.evaluation.target import Target
 
 ROLES = ("samples", "rows scored", "rows that choose sigma", "training rows")
 PAIRS = [pair for pair in combinations(ROLES, 2) if set(pair) != {"rows scored", "rows that choose sigma"}]

@@ -10,7 +10,7 @@ import torch
 from oracle import brute_force_left_out, log_sum_exp, squared_distances
 from scipy.optimize import minimize_scalar
 
-from gantool.evaluation.sigma import mean_and_slope, refine_sigma
+from gantool.evaluation.parzen.sigma import mean_and_slope, refine_sigma
 from gantool.numerics.density import PAPER_GRID, Window, choose_sigma
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gantool.errors import UsageError
 from gantool.evaluation.array_files import ArrayFiles
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.subject import Place, subject_of_files
 
 SETTINGS = ParzenSettings(sigma=0.3, references=False)

@@ -11,7 +11,7 @@ from gantool.config import DataConfig
 from gantool.data import Dataset, Split, load_dataset
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
-from gantool.evaluation.target import target_of_arrays, target_of_dataset
+from gantool.evaluation.parzen.target import target_of_arrays, target_of_dataset
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from evaluation.repetitions import (
 from oracle import brute_force, squared_distances
 from scipy.stats import t
 
-from gantool.evaluation.result import Uncertainty
-from gantool.evaluation.uncertainty import interval_of_mean, resampled_sigmas
+from gantool.evaluation.parzen.result import Uncertainty
+from gantool.evaluation.parzen.uncertainty import interval_of_mean, resampled_sigmas
 from gantool.numerics.density import Window, choose_sigma
 
 

@@ -12,10 +12,15 @@ from scipy.stats import binom
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.evaluation.arrays import Rows
-from gantool.evaluation.bins import BinsResult, compare_bins
-from gantool.evaluation.copies import find_memorisation
-from gantool.evaluation.diversity import DiversityResult, DiversitySettings, measure_diversity, real_rows_of_arrays
-from gantool.evaluation.verdict import close_by_chance, different_by_chance
+from gantool.evaluation.diversity.bins import BinsResult, compare_bins
+from gantool.evaluation.diversity.copies import find_memorisation
+from gantool.evaluation.diversity.score import (
+    DiversityResult,
+    DiversitySettings,
+    measure_diversity,
+    real_rows_of_arrays,
+)
+from gantool.evaluation.diversity.verdict import close_by_chance, different_by_chance
 
 
 def measured(

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gantool.evaluation.copies import find_duplicates, find_memorisation
+from gantool.evaluation.diversity.copies import find_duplicates, find_memorisation
 from gantool.numerics.neighbours import FALLBACK_RADIUS, near_radius, nearest_other
 from gantool.training.record.health import distinct_rows
 

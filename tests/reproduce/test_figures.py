@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from gantool import plotting
 from gantool.cli.app import app
+from gantool.pictures import sheets
 from gantool.reproduce.figure1 import panel_of, prior, pushed_forward
 from gantool.runs import open_run
 from gantool.runs.checkpoint import checkpoint_steps
@@ -87,7 +87,7 @@ def test_another_run_has_no_figure_1(drawn: tuple[Path, dict[str, list[str]]]) -
 
 def test_figure_2_has_the_training_images_at_the_right_in_yellow_frames(tmp_path: Path) -> None:
     samples, neighbours = torch.zeros(2, 3, 4), torch.full((2, 4), 1.0)
-    plotting.figure2_sheet(samples, neighbours, (1, 2, 2), tmp_path / "f.png")
+    sheets.figure2_sheet(samples, neighbours, (1, 2, 2), tmp_path / "f.png")
     with Image.open(tmp_path / "f.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     yellow = (pixels == (255, 200, 0)).all(axis=2)

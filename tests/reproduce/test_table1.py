@@ -20,7 +20,7 @@ from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.subject import Place, subject_of_run
 from gantool.locks import Lock, acquire
 from gantool.reproduce.paper import TABLE_1

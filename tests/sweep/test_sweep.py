@@ -20,7 +20,7 @@ from training.watching import assert_same_weights, silent
 from gantool.config.sources import preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.subject import Place, subject_of_run
 from gantool.runs import list_runs, open_run
 from gantool.sweep.plan import Sweep, grid

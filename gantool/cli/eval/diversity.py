@@ -35,9 +35,7 @@ from gantool.cli.shell import (
 from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from gantool.evaluation.diversity import DiversityResult
+    from gantool.evaluation.diversity.score import DiversityResult
 
 SampleCount = Annotated[int, typer.Option(help="Samples to look at, at most.", rich_help_panel="Common")]
 WithClasses = Annotated[
@@ -88,7 +86,7 @@ def diversity(
         {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
     )
     from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.diversity import DiversitySettings
+    from gantool.evaluation.diversity.score import DiversitySettings
     from gantool.evaluation.subject import Place
 
     settings = DiversitySettings(num_samples, seed, classes)
@@ -100,6 +98,7 @@ def diversity(
 
 def print_diversity(result: DiversityResult) -> None:
     """Prints the verdict, the alarms, and the measures beside what real rows give."""
+    from gantool.evaluation.diversity.table import diversity_tables
 
     of = f" of {result.run} at step {result.step:,}" if result.run and result.step is not None else ""
     held_out = "" if result.split == "data" else f" ({result.split} rows held out)"
@@ -111,7 +110,8 @@ def print_diversity(result: DiversityResult) -> None:
     if result.alarms and result.differences:
         say(f"Besides, the samples are told from the data: {', and '.join(result.differences)}.")
     say()
-    show(_table(result))
+    for table in diversity_tables(result.to_dict()):
+        show(table)
     say()
     if result.modes is not None:
         say(f"Modes are {result.modes_by}; {result.modes.definition}.")
@@ -129,96 +129,3 @@ def print_diversity(result: DiversityResult) -> None:
     for sentence in result.warnings:
         warn(sentence)
     say(f"Computed in {result.seconds:.1f} s.")
-
-
-def _table(result: DiversityResult) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None)
-    table.add_column("measure")
-    for name in ("samples", "real rows", "N"):
-        table.add_column(name, justify="right")
-    for cells in (*_duplicate_lines(result), *_memorisation_lines(result), *_bin_lines(result), *_mode_lines(result)):
-        table.add_row(*cells)
-    return table
-
-
-Line = tuple[str, str, str, str]
-
-
-def _duplicate_lines(result: DiversityResult) -> list[Line]:
-    found = result.duplicates
-    count = f"{found.num_samples:,}"
-    return [
-        ("identical to another sample", _percent(found.exact_share), _percent(found.data_exact_share), count),
-        ("near another sample", _percent(found.near_share), _percent(found.data_near_share), count),
-        (
-            "different samples, about",
-            _support(found.birthday_support, found.num_samples),
-            _support(found.data_birthday_support, found.num_samples),
-            count,
-        ),
-    ]
-
-
-def _memorisation_lines(result: DiversityResult) -> list[Line]:
-    found = result.memorisation
-    if found is None:
-        return []
-    count = f"{found.num_samples:,}"
-    return [
-        ("identical to a training row", _percent(found.copied_share), _percent(found.held_out_copied_share), count),
-        ("closer to one than 1% of held-out rows", _percent(found.close_share), "1.0%", count),
-        (
-            "median distance to the nearest training row",
-            f"{found.median_distance:.4g}",
-            f"{found.held_out_median_distance:.4g}",
-            count,
-        ),
-        ("nearer to training than to held-out rows", _percent(found.nearer_to_training), "50.0%", count),
-    ]
-
-
-def _bin_lines(result: DiversityResult) -> list[Line]:
-    found = result.bins
-    count = f"{found.num_samples:,}"
-    lines = [
-        (
-            f"different bins of {found.bins} (by chance {found.different_by_chance:.0f})",
-            f"{found.different}",
-            f"{found.different_held_out}",
-            count,
-        ),
-        ("data in bins without samples", _percent(found.missing_mass), "", count),
-    ]
-    if found.spread_kept is not None:
-        lines.append(("spread within bins", _percent(found.spread_kept), "100.0%", count))
-    if found.variance_kept is not None:
-        lines.append(("variance", _percent(found.variance_kept), "100.0%", count))
-    return lines
-
-
-def _mode_lines(result: DiversityResult) -> list[Line]:
-    found = result.modes
-    if found is None:
-        return []
-    count = f"{found.num_samples:,}"
-    lines = [("modes captured", f"{found.captured}", f"{len(found.modes)}", count)]
-    if found.kl is not None:
-        lines.append(("KL of the histogram over modes, nats", f"{found.kl:.4f}", f"{found.kl_by_chance:.4f}", count))
-    if found.high_quality is not None and found.expected_high_quality is not None:
-        lines.append(("in a mode", _percent(found.high_quality), _percent(found.expected_high_quality), count))
-    return lines
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
-
-
-def _support(support: float | None, count: int) -> str:
-    """Two digits at most. Without a near pair it is more than the number of pairs."""
-    return f"over {_rounded(count * (count - 1) / 2)}" if support is None else _rounded(support)
-
-
-def _rounded(number: float) -> str:
-    return f"{float(f'{number:.2g}'):,.0f}"

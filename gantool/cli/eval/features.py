@@ -36,13 +36,8 @@ from gantool.cli.shell import (
 from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from gantool.evaluation.features.score import FeaturesResult
 
-    from gantool.evaluation.feature_distances import FeatureDistances
-    from gantool.evaluation.features import FeaturesResult
-
-# Rows, not columns: a number of any size then fits into a terminal of any width.
-_MEASURES = ("Fréchet distance", "kernel distance", "±", "precision", "recall", "density", "coverage", "N")
 _PANEL = "Features"
 
 Raw = Annotated[
@@ -108,8 +103,8 @@ def features(
     )
     from gantool.cli.stages import shown_progress
     from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.feature_sources import FeatureSettings
-    from gantool.evaluation.features import beside_statistics, statistics_of
+    from gantool.evaluation.features.score import beside_statistics, statistics_of
+    from gantool.evaluation.features.sources import FeatureSettings
     from gantool.evaluation.subject import Place
 
     settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
@@ -125,12 +120,15 @@ def features(
 
 
 def _print(result: FeaturesResult) -> None:
+    from gantool.evaluation.features.table import distance_tables
+
     subject = f"{result.run} at step {result.step:,}" if result.run and result.step is not None else "the samples"
     rows = f"{result.dataset}" + (f" ({result.split})" if result.split != "data" else "")
     say(f"Feature distances of {subject} from real rows of {rows}")
     say(f"Features: {result.about}.")
     say()
-    show(_table(result))
+    for table in distance_tables(result.to_dict()):
+        show(table)
     say()
     sentences = [
         *_explanation(result),
@@ -155,30 +153,3 @@ def _explanation(result: FeaturesResult) -> list[str]:
         f"± is the kernel distance's standard deviation over {found.kernel_subsets} subsets of "
         f"{found.kernel_subset_size:,} rows; {found.neighbours} neighbours.",
     ]
-
-
-def _table(result: FeaturesResult) -> Table:
-    from rich.table import Table
-
-    columns = [_cells(found) for found in (result.distances, result.reference) if found]
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("measure", no_wrap=True)
-    table.add_column("samples", justify="right", no_wrap=True, style="bold")
-    if result.reference:
-        table.add_column("real rows", justify="right", no_wrap=True)
-    for cells in zip(_MEASURES, *columns, strict=True):
-        table.add_row(*cells)
-    return table
-
-
-def _cells(found: FeatureDistances) -> list[str]:
-    return [
-        f"{found.frechet_distance:.4g}",
-        *(_number(value, ".4g") for value in (found.kernel_distance, found.kernel_distance_sd)),
-        *(_number(share, ".3f") for share in (found.precision, found.recall, found.density, found.coverage)),
-        f"{found.num_fake:,}",
-    ]
-
-
-def _number(value: float | None, digits: str) -> str:
-    return "–" if value is None else f"{value:{digits}}"

@@ -8,9 +8,10 @@ import typer
 
 from gantool.cli.eval.sources import RUN_PANEL
 from gantool.cli.terminal import note, say, show, warn
+from gantool.tables import Table
 
 if TYPE_CHECKING:
-    from gantool.evaluation.folds import FoldScores
+    from gantool.evaluation.parzen.folds import FoldScores
 
 AcrossFolds = Annotated[
     bool,
@@ -24,22 +25,18 @@ AcrossFolds = Annotated[
 
 def print_folds(found: FoldScores) -> None:
     """Prints a line a fold, the mean with its ±, and what must be said beside them."""
-    from rich.table import Table
 
     first = found.records[0]
     say(f"Parzen-window log-likelihood of {first['dataset']} ({first['split']}) over {len(found.records)} folds")
     say()
-    table = Table(box=None)
-    for name in ("fold", "rows", "nats", "±", "σ", "N"):
-        table.add_column(name, justify="right")
-    table.add_column("± is")
+    lines = []
     for record in found.records:
         score, error = f"{record['log_likelihood']:,.1f}", f"{record['standard_error']:.1f}"
         rows, count = f"{record['test_size']:,}", f"{record['num_samples']:,}"
-        table.add_row(f"{record['fold']}", rows, score, error, f"{record['sigma']:.4g}", count, "across rows")
+        lines.append((f"{record['fold']}", rows, score, error, f"{record['sigma']:.4g}", count, "across rows"))
     spread = f"{found.standard_error_across_folds:.1f}"
-    table.add_row("mean", "", f"{found.mean:,.1f}", spread, "", "", "across folds", style="bold")
-    show(table)
+    lines.append(("mean", "", f"{found.mean:,.1f}", spread, "", "", "across folds"))
+    show(Table(("fold", "rows", "nats", "±", "σ", "N", "± is"), tuple(lines), strong=len(lines) - 1))
     note("The paper's ± for TFD is across folds, whose test images differ; it says nothing of the training seed.")
     for sentence in dict.fromkeys(said for record in found.records for said in record["warnings"]):
         warn(sentence)

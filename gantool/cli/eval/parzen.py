@@ -39,7 +39,7 @@ from gantool.cli.shell import (
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from gantool.evaluation.parzen import ParzenSettings
+    from gantool.evaluation.parzen.score import ParzenSettings
     from gantool.evaluation.subject import Place
     from gantool.runs import Run
 
@@ -161,7 +161,7 @@ def parzen(
     )
     from gantool.cli.scores import print_result
     from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.parzen import ParzenSettings
+    from gantool.evaluation.parzen.score import ParzenSettings
     from gantool.evaluation.subject import Place
     from gantool.numerics.density import PAPER_GRID, geometric_grid
     from gantool.runs import find_run
@@ -212,7 +212,7 @@ def _across_folds(
 ) -> None:
     from gantool.cli.eval.folds import print_folds
     from gantool.cli.stages import shown_progress
-    from gantool.evaluation.folds import evaluate_folds
+    from gantool.evaluation.parzen.folds import evaluate_folds
 
     with shown_progress() as progress:
         found = evaluate_folds(run, settings, place, split=split, step=step, progress=progress)

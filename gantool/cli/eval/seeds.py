@@ -10,9 +10,10 @@ import typer
 from gantool.cli.eval.sources import RUN_PANEL
 from gantool.cli.terminal import note, say, show, warn
 from gantool.errors import UsageError
+from gantool.tables import Table
 
 if TYPE_CHECKING:
-    from gantool.evaluation.parzen import ParzenSettings
+    from gantool.evaluation.parzen.score import ParzenSettings
     from gantool.evaluation.seeds import SeedScores
     from gantool.evaluation.subject import Place
     from gantool.progress import Progress
@@ -76,27 +77,21 @@ def score_seeds(
 
 def print_seeds(found: SeedScores) -> None:
     """Prints a line a run, the mean with its own ±, and what must be said beside them."""
-    from rich.table import Table
 
     first = found.records[0]
     title = f"Parzen-window log-likelihood of {first['test_size']:,} rows of {first['dataset']} ({first['split']})"
     say(f"{title} at {len(found.records)} training seeds")
     say()
-    table = Table(box=None)
-    table.add_column("run")
-    for name in ("seed", "step", "nats", "±", "σ", "N"):
-        table.add_column(name, justify="right")
-    table.add_column("± is")
+    lines = []
     for seed, record in zip(found.seeds, found.records, strict=True):
         score, error = f"{record['log_likelihood']:,.1f}", _error(record["standard_error"])
         cells = (Path(record["run"]).name, f"{seed}", f"{record['step']:,}", score, error, f"{record['sigma']:.4g}")
-        table.add_row(*cells, f"{record['num_samples']:,}", "across rows")
+        lines.append((*cells, f"{record['num_samples']:,}", "across rows"))
     spread = found.standard_error_across_seeds
     across = "one seed: no spread" if spread is None else "across seeds"
-    table.add_row(
-        "mean", "", "", f"{found.mean:,.1f}", _error(spread), "", f"{first['num_samples']:,}", across, style="bold"
-    )
-    show(table)
+    lines.append(("mean", "", "", f"{found.mean:,.1f}", _error(spread), "", f"{first['num_samples']:,}", across))
+    headings = ("run", "seed", "step", "nats", "±", "σ", "N", "± is")
+    show(Table(headings, tuple(lines), strong=len(lines) - 1))
     for sentence in found.notes:
         note(sentence)
     for sentence in dict.fromkeys(said for record in found.records for said in record["warnings"]):

@@ -10,11 +10,10 @@ import typer
 from gantool.cli.reproduce.watching import report_stop, watch_on
 from gantool.cli.shell import DataDir, DebugFlag, Device, JsonFlag, Offline, guarded, print_json, resolve_device
 from gantool.cli.terminal import note, say, show, stderr_console, warn
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from gantool.reproduce.curve import Point
     from gantool.reproduce.table1 import Table1
@@ -107,23 +106,13 @@ def _print_curve(curve: Sequence[Point]) -> None:
 
 
 def _lines(table: Table1) -> Table:
-    from rich.table import Table
 
-    shown = Table(box=None)
-    shown.add_column("model")
-    for name in ("nats", "±", "N"):
-        shown.add_column(name, justify="right")
-    shown.add_column("± is")
+    lines = []
     for row in table.rows:
         error = (
             "–" if row.standard_error is None else f"{row.standard_error:.{1 if row.standard_error >= 0.05 else 3}f}"
         )
-        shown.add_row(
-            f"  {row.model}" if row.origin == "run" else row.model,
-            f"{row.log_likelihood:,.1f}",
-            error,
-            f"{row.num_samples:,}",
-            row.uncertainty,
-            style="bold" if row.origin == "gantool" else None,
-        )
-    return shown
+        name = f"  {row.model}" if row.origin == "run" else row.model
+        lines.append((name, f"{row.log_likelihood:,.1f}", error, f"{row.num_samples:,}", row.uncertainty))
+    ours = [row.origin for row in table.rows].index("gantool")
+    return Table(("model", "nats", "±", "N", "± is"), tuple(lines), strong=ours)

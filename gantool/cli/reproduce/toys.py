@@ -10,6 +10,7 @@ import typer
 from gantool.cli.shell import DebugFlag, Device, JsonFlag, guarded, print_json, resolve_device
 from gantool.cli.sweep import Seeds, Workers, shown, sweep_on
 from gantool.cli.terminal import note, say, show
+from gantool.tables import Table
 
 if TYPE_CHECKING:
     from gantool.sweep.table import SweepTable
@@ -54,18 +55,17 @@ def toys(
 
 
 def _print_toys(table: SweepTable, path: Path) -> None:
-    from rich.table import Table
-
     from gantool.reproduce.toys import PUBLISHED, SAMPLES
 
     for group in dict.fromkeys(row.group for row in table.rows):
         say(group)
         show(shown(table, group))
-        papers = Table("published", "by", "modes", "good samples", "reverse KL", box=None)
-        for line in PUBLISHED:
-            if line.group == group:
-                papers.add_row(line.model, line.source, line.modes, line.good, line.reverse_kl)
-        show(papers)
+        papers = tuple(
+            (line.model, line.source, line.modes, line.good, line.reverse_kl)
+            for line in PUBLISHED
+            if line.group == group
+        )
+        show(Table(("published", "by", "modes", "good samples", "reverse KL"), papers))
         say()
     note(
         f"Mean ± standard error over {table.seeds} seeds, {SAMPLES:,} samples each. A sample is good within three "

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gantool.evaluation.copies import rank_z
+from gantool.evaluation.diversity.copies import rank_z
 from gantool.evaluation.references import kmeans_centroids
 from gantool.numerics.neighbours import nearest
 from gantool.progress import Progress, silent

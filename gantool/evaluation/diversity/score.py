@@ -14,14 +14,14 @@ from gantool.data.dataset import Dataset
 from gantool.data.sets.toy import MIXTURES
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
-from gantool.evaluation.bins import BinsResult, compare_bins
 from gantool.evaluation.classifier import classifier_cache, train_classifier
-from gantool.evaluation.copies import DuplicatesResult, MemorisationResult, find_duplicates, find_memorisation
-from gantool.evaluation.modes import ModesResult, class_modes, mixture_modes
+from gantool.evaluation.diversity.bins import BinsResult, compare_bins
+from gantool.evaluation.diversity.copies import DuplicatesResult, MemorisationResult, find_duplicates, find_memorisation
+from gantool.evaluation.diversity.modes import ModesResult, class_modes, mixture_modes
+from gantool.evaluation.diversity.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.references import centroid_cache
 from gantool.evaluation.roles import repeats_itself, shared_roles
 from gantool.evaluation.subject import Subject
-from gantool.evaluation.verdict import Alarm, find_alarms, find_differences, verdict_of
 from gantool.evaluation.warnings import overlap, scaling
 from gantool.numerics.rows import random_subset
 from gantool.progress import Progress, silent

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gantool.evaluation.target import Target
+from gantool.evaluation.parzen.target import Target
 
 # The operator's own bound at sigma = 0.2, in nats, and below it in inverse proportion to the square of sigma: as a
 # change of a squared distance, which a density sees divided by 2·sigma².

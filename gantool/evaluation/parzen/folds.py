@@ -9,7 +9,7 @@ from typing import Any
 
 from gantool.errors import UsageError
 from gantool.evaluation.measures import measure
-from gantool.evaluation.parzen import ParzenSettings
+from gantool.evaluation.parzen.score import ParzenSettings
 from gantool.evaluation.subject import Place, subject_of_run
 from gantool.progress import Progress, silent
 from gantool.runs import Run

@@ -15,8 +15,8 @@ from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.classifier import classifier_cache, train_classifier
-from gantool.evaluation.feature_distances import NEIGHBOURS
-from gantool.evaluation.inception import Inception
+from gantool.evaluation.features.distances import NEIGHBOURS
+from gantool.evaluation.features.inception import Inception
 from gantool.progress import Progress
 from gantool.seeds import check_seed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gantool.evaluation.result import ClassScore, ConditionalClassScore, ConditionalScore
+from gantool.evaluation.parzen.result import ClassScore, ConditionalClassScore, ConditionalScore
 from gantool.numerics.density import Window, mean_and_error
 
 
@@ -25,24 +25,23 @@ def conditional_score(
     labels: torch.Tensor | None,
     sample_labels: torch.Tensor | None,
     sigma: float,
-) -> tuple[ConditionalScore | None, list[str]]:
-    """log p(x | y) of rows [N, D] under the window's samples of their own class, and what must be said of it.
+) -> ConditionalScore | None:
+    """log p(x | y) of rows [N, D] under the window's samples of their own class.
 
     None where either has no labels (on the CPU, [N] and [M]).
     """
     if labels is None or sample_labels is None:
-        return None, []
-    per_class, parts, missing = [], [], []
-    for label in sorted(set(labels.tolist())):
+        return None
+    per_class, parts = [], []
+    classes = sorted(set(labels.tolist()))
+    for label in classes:
         rows = scored[(labels == label).to(scored.device)]
         own = (sample_labels == label).nonzero().squeeze(1).to(window.samples.device)
         if len(own) == 0:
-            missing.append(str(label))
             continue
         values = window.part(own).log_densities(rows, [sigma])[0]
         per_class.append(ConditionalClassScore(label, len(rows), len(own), *mean_and_error(values)))
         parts.append(values)
-    if not missing:
-        return ConditionalScore(*mean_and_error(torch.cat(parts)), tuple(per_class)), []
-    warning = f"There are no samples of class {', '.join(missing)}: its rows have no class-conditional score."
-    return ConditionalScore(None, None, tuple(per_class)), [warning]
+    if len(per_class) < len(classes):
+        return ConditionalScore(None, None, tuple(per_class))
+    return ConditionalScore(*mean_and_error(torch.cat(parts)), tuple(per_class))

@@ -15,8 +15,8 @@ from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.array_files import ArrayFiles
 from gantool.evaluation.arrays import Rows, load_rows
-from gantool.evaluation.feature_distances import FeatureDistances, distance_from_statistics, feature_distances
-from gantool.evaluation.feature_sources import (
+from gantool.evaluation.features.distances import FeatureDistances, distance_from_statistics, feature_distances
+from gantool.evaluation.features.sources import (
     Features,
     FeatureSettings,
     Real,
@@ -26,7 +26,7 @@ from gantool.evaluation.feature_sources import (
     raw_features,
     real_of_dataset,
 )
-from gantool.evaluation.feature_statistics import Statistics, read_statistics
+from gantool.evaluation.features.statistics import Statistics, read_statistics
 from gantool.evaluation.roles import shared_roles
 from gantool.evaluation.subject import Place, Subject
 from gantool.isolation import own_modes

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gantool.evaluation.bins import BinsResult
-from gantool.evaluation.copies import DuplicatesResult, MemorisationResult
-from gantool.evaluation.modes import ModesResult
+from gantool.evaluation.diversity.bins import BinsResult
+from gantool.evaluation.diversity.copies import DuplicatesResult, MemorisationResult
+from gantool.evaluation.diversity.modes import ModesResult
 from gantool.numerics.neighbours import NEAR_QUANTILE
 
 AlarmKind = Literal["collapse", "partial collapse", "memorisation", "averaging", "missing modes"]

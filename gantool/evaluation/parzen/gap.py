@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from gantool.evaluation.result import TrainGap
+from gantool.evaluation.parzen.result import TrainGap
 from gantool.numerics.density import Window
 from gantool.numerics.rows import random_subset
 

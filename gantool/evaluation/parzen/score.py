@@ -19,17 +19,17 @@ import torch
 from gantool.errors import UsageError
 from gantool.evaluation import warnings as checks
 from gantool.evaluation.arrays import labels_by_name, scaling_notes
-from gantool.evaluation.classes import class_scores, conditional_score
-from gantool.evaluation.gap import train_gap
-from gantool.evaluation.growth import grouped_log_densities, sample_curve
-from gantool.evaluation.precision import in_working_precision
+from gantool.evaluation.parzen.classes import class_scores, conditional_score
+from gantool.evaluation.parzen.gap import train_gap
+from gantool.evaluation.parzen.growth import grouped_log_densities, sample_curve
+from gantool.evaluation.parzen.precision import in_working_precision
+from gantool.evaluation.parzen.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
+from gantool.evaluation.parzen.sigma import mean_and_slope, refine_sigma
+from gantool.evaluation.parzen.target import Target, target_of_arrays, target_of_dataset
+from gantool.evaluation.parzen.uncertainty import resampled_sigmas, uncertainties
+from gantool.evaluation.parzen.warnings import warnings_of
 from gantool.evaluation.references import centroid_cache, describe_kmeans, kmeans_centroids
-from gantool.evaluation.result import PAPER_SCORES, ParzenResult, Reference, References, Refined
-from gantool.evaluation.roles import shared_roles
-from gantool.evaluation.sigma import mean_and_slope, refine_sigma
 from gantool.evaluation.subject import Subject
-from gantool.evaluation.target import Target, target_of_arrays, target_of_dataset
-from gantool.evaluation.uncertainty import resampled_sigmas, uncertainties
 from gantool.isolation import own_modes, recordable
 from gantool.numerics.density import PAPER_GRID, Choice, Window, choose_sigma, mean_and_error, score
 from gantool.numerics.rows import random_subset, subset_indices
@@ -100,21 +100,15 @@ def evaluate(
     bench = _Bench(target, settings, device or torch.device("cpu"), progress)
     window = bench.window(samples)
     choice = bench.choose(window)
-    found, said = _measure(bench, window, sample_labels, target, choice)
-    warnings = [*_warnings(found, choice, samples, target, settings), *said, *target.warnings]
+    found = _measure(bench, window, sample_labels, target, choice)
     if choice.source == "leave-one-out":
         notes += checks.leave_one_out(len(samples), len(samples) - choice.rows)
-    references = References()
     if settings.references and target.reference is not None:
-        references = _references(bench, target, target.reference, len(samples), warnings, notes)
-    notes += _comparison(found, references)
-    return replace(
-        found,
-        references=references,
-        warnings=tuple(warnings),
-        notes=tuple(notes),
-        seconds=time.monotonic() - started,
-    )
+        references, said = _references(bench, target, target.reference, len(samples))
+        found, notes = replace(found, references=references), [*notes, *said]
+    notes += _comparison(found)
+    warnings = warnings_of(found, choice, samples, target, given=settings.sigma is not None)
+    return replace(found, warnings=tuple(warnings), notes=tuple(notes), seconds=time.monotonic() - started)
 
 
 def parzen_of(subject: Subject, settings: ParzenSettings, progress: Progress = silent) -> ParzenResult:
@@ -167,8 +161,8 @@ class _Bench:
 
 def _measure(
     bench: _Bench, window: Window, sample_labels: torch.Tensor | None, target: Target, choice: Choice
-) -> tuple[ParzenResult, list[str]]:
-    """Everything but the references, from one pass over the samples and the rows scored; and warnings."""
+) -> ParzenResult:
+    """Everything but the references, from one pass over the samples and the rows scored."""
     settings = bench.settings
     seed = settings.seed
     refined = refine_sigma(choice) if settings.refine and settings.sigma is None else None
@@ -180,7 +174,7 @@ def _measure(
     gap = None
     if target.train is not None:
         gap = train_gap(window, target.train, choice.sigma, values, seed=seed)
-    conditional, said = conditional_score(window, bench.scored, target.labels, sample_labels, choice.sigma)
+    conditional = conditional_score(window, bench.scored, target.labels, sample_labels, choice.sigma)
     mean, error = mean_and_error(values)
     at_sigma = dict(zip(sigmas, grouped.total, strict=True))
     return ParzenResult(
@@ -210,7 +204,7 @@ def _measure(
         remainder=window.ways.remainder,
         device=str(bench.device),
         data_fingerprint=fingerprint(target.scored),
-    ), said
+    )
 
 
 def fingerprint(rows: torch.Tensor) -> str:
@@ -243,55 +237,21 @@ def _check(samples: torch.Tensor, labels: torch.Tensor | None, target: Target) -
         )
 
 
-def _warnings(
-    found: ParzenResult, choice: Choice, samples: torch.Tensor, target: Target, settings: ParzenSettings
-) -> list[str]:
-    """Everything to be said of the score itself, the gravest first."""
-    said = []
-    sigmas = [point.sigma for point in choice.curve]
-    if settings.sigma is None:
-        said += checks.grid_end(sigmas, sigmas.index(choice.sigma))
-    elif choice.curve:
-        at_sigma = choice.curve[sigmas.index(choice.sigma)].log_likelihood
-        best = choice.best
-        said += checks.far_sigma(choice.sigma, at_sigma, best.sigma, best.log_likelihood, target.dimension)
-    else:
-        said += checks.unsearched(choice.sigma)
-    said += checks.below_gaussian(found.log_likelihood, samples, target.scored)
-    if gap := found.train_gap:
-        said += checks.memorised(gap.gap, gap.standard_error, target.dimension, gap.rows)
-        said += checks.favoured(gap.gap, gap.standard_error, gap.rows)
-    said += shared_roles(
-        {
-            "samples": samples,
-            "rows scored": target.scored,
-            "rows that choose sigma": target.selection,
-            "training rows": target.train,
-        }
-    )
-    said += checks.scaling(samples, "samples", target.scored, "data")
-    said += checks.sample_count(found.num_samples)
-    said += checks.duplicates(samples)
-    return said
-
-
-def _references(
-    bench: _Bench, target: Target, rows: torch.Tensor, count: int, warnings: list[str], notes: list[str]
-) -> References:
+def _references(bench: _Bench, target: Target, rows: torch.Tensor, count: int) -> tuple[References, list[str]]:
+    """Both references, and notes on how the centroids were made."""
     settings = bench.settings
     real = random_subset(rows, count, settings.seed)
     images = bench.reference(
         real, "training images", f"{len(real):,} of {len(rows):,} {target.reference_origin}, seed {settings.seed}"
     )
     centroids, said = kmeans_centroids(rows, count, settings.cache, bench.progress)
-    notes += said
     kmeans = bench.reference(centroids, "k-means centroids", describe_kmeans(len(centroids)))
-    warnings += checks.reference_counts(images.num_samples, kmeans.num_samples, count)
-    return References(images, kmeans)
+    return References(images, kmeans), said
 
 
-def _comparison(found: ParzenResult, references: References) -> list[str]:
+def _comparison(found: ParzenResult) -> list[str]:
     """Which references score above the samples: information, since memorised images do so by nature."""
+    references = found.references
     named = (("real training images", references.training_images), ("k-means centroids", references.kmeans_centroids))
     above = [name for name, reference in named if reference and reference.log_likelihood > found.log_likelihood]
     if not above:

@@ -10,8 +10,8 @@ from statistics import fmean, pstdev, stdev, variance
 import torch
 from scipy.special import ndtr, stdtrit
 
-from gantool.evaluation.growth import Grouped
-from gantool.evaluation.result import Uncertainty
+from gantool.evaluation.parzen.growth import Grouped
+from gantool.evaluation.parzen.result import Uncertainty
 from gantool.numerics.density import Choice, mean_and_error
 
 RESAMPLES = 1_000

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gantool.errors import UsageError
-from gantool.plotting import animation, interpolation_strip, neighbour_sheet, sheet
+from gantool.pictures.sheets import animation, interpolation_strip, neighbour_sheet, sheet
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gantool import plotting
 from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.files import check_output, replacing
+from gantool.pictures import sheets
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
@@ -97,23 +97,23 @@ def draw(
     if path := files.get("out"):
         _write_array(samples, shape, request.seed, path)
     notes: list[str] = []
-    pixels = partial(plotting.as_pixels, norm=run.config.data.norm)
+    pixels = partial(sheets.as_pixels, norm=run.config.data.norm)
     if run.config.data.norm is not None and len(shape) == 3:
         notes.append(f"Pictures show x / max|x| of each image: data.scale = {run.config.data.scale} has no way back.")
     if path := files.get("grid"):
         shown = samples if _is_plotted(shape) else _first(samples, MOST_IMAGES, "sheet", notes)
         columns = request.columns or math.ceil(math.sqrt(len(shown)))
-        plotting.sheet(pixels(shown), shape, columns, path, data=_points(dataset))
+        sheets.sheet(pixels(shown), shape, columns, path, data=_points(dataset))
     if path := files.get("interpolate"):
         progress("drawing interpolations", 0, 0)
         steps = request.columns or _INTERPOLATION_STEPS
         strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
-        plotting.interpolation_strip(pixels(strip.cpu()), shape, path)
+        sheets.interpolation_strip(pixels(strip.cpu()), shape, path)
     if path := files.get("walk"):
         progress("drawing a walk", 0, 0)
         columns = request.columns or _WALK_COLUMNS
         frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
-        plotting.animation(pixels(frames.cpu()), shape, columns, path, FRAME_MILLISECONDS)
+        sheets.animation(pixels(frames.cpu()), shape, columns, path, FRAME_MILLISECONDS)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
         progress("searching the nearest training images", 0, 0)
@@ -164,8 +164,8 @@ def _write_neighbours(
     indices, distances = nearest_training(samples, dataset)
     shown = _first(samples, MOST_PAIRS, "sheet of nearest training images", notes)
     neighbours = dataset.values(dataset.train.stored[indices[: len(shown)]])
-    pair = [plotting.as_pixels(part, dataset.norm) for part in (shown, neighbours)]
-    plotting.neighbour_sheet(pair[0], pair[1], dataset.shape, columns, path)
+    pair = [sheets.as_pixels(part, dataset.norm) for part in (shown, neighbours)]
+    sheets.neighbour_sheet(pair[0], pair[1], dataset.shape, columns, path)
     return {
         "minimum": distances.min().item(),
         "median": distances.median().item(),

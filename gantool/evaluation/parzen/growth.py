@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gantool.evaluation.result import SamplePoint
+from gantool.evaluation.parzen.result import SamplePoint
 from gantool.numerics.density import Window, mean_and_error
 
 # Groups of samples: their scatter is known to 1/√(2·79) = 8 %, and there are few enough to keep the operator busy.

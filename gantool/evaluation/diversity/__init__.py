@@ -1,0 +1,1 @@
+"""Collapse, memorisation and missing modes, told apart. Begin with score.py."""
