@@ -43,11 +43,11 @@ def exact(queries: Array, samples: Array, sigmas: Array) -> Array:
     return result
 
 
-def clustered(count: int, dimension: int, seed: int = 0) -> Array:
+def clustered(count: int, dimension: int, seed: int = 0, centres: int = 40) -> Array:
     """Rows about a few centres in [0, 1], as images are: few are near any query."""
     random = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).random((40, dimension))
-    rows = centres[random.integers(0, 40, count)] + 0.03 * random.standard_normal((count, dimension))
+    middles = np.random.default_rng(99).random((centres, dimension))
+    rows = middles[random.integers(0, centres, count)] + 0.03 * random.standard_normal((count, dimension))
     return np.clip(rows, 0, 1)
 
 
@@ -212,7 +212,7 @@ def test_rows_without_a_range_are_not_screened(host: ModuleType, rows: Array) ->
 
 
 def test_the_pilot_screens_where_few_samples_matter_and_leaves_noise_alone(host: ModuleType) -> None:
-    queries, samples = clustered(1200, 200, 20).astype(np.float32), clustered(2000, 200, 21).astype(np.float32)
+    queries, samples = (clustered(10_000, 784, seed, 100).astype(np.float32) for seed in (20, 21))
     noise = np.random.default_rng(1).random((2, 2000, 200)).astype(np.float32)
     assert screened(host, queries, samples, [0.1], forced=False)[2]
     assert not screened(host, queries, samples, [5.0], forced=False)[2]
@@ -221,9 +221,11 @@ def test_the_pilot_screens_where_few_samples_matter_and_leaves_noise_alone(host:
     assert not screened(host, queries[:20], samples, [0.1], forced=False)[2]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_public_call_names_its_way_and_agrees_with_the_dense_pass(dtype: torch.dtype) -> None:
-    queries, samples = (torch.from_numpy(clustered(n, 200, seed)).to(dtype) for n, seed in ((1200, 22), (2000, 23)))
+@pytest.mark.parametrize(("dtype", "rows", "width"), [(torch.float32, 10_000, 784), (torch.float64, 2_000, 200)])
+def test_the_public_call_names_its_way_and_agrees_with_the_dense_pass(
+    dtype: torch.dtype, rows: int, width: int
+) -> None:
+    queries, samples = (torch.from_numpy(clustered(rows, width, seed, 100)).to(dtype) for seed in (22, 23))
     sigmas = [0.1, 0.05]
     found = parzen_certified(queries, samples, sigmas)
     dense = parzen_certified(queries, samples, sigmas, allowed=0)

@@ -11,7 +11,7 @@ namespace {
 
 // Depth handled at a time: a multiple of every group, and a tile's piece stays in L1.
 constexpr int kDepthBlock = 64;
-constexpr int kMaxTerms = 2;
+constexpr int kMaxTerms = 3;
 constexpr int kMaxRows = 64;
 constexpr int kCentreGroups = 8;
 constexpr int64_t kCentreRows = 256;   // enough for a centre; any point near the data serves

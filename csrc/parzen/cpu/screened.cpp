@@ -17,6 +17,7 @@
 #include <numeric>
 
 #include "parzen/cpu/exact.h"
+#include "parzen/cpu/pack.h"
 #include "parzen/cpu/screen_cost.h"
 #include "parzen/cpu/window_sums.h"
 #include "screen/cpu/encode.h"
@@ -56,6 +57,16 @@ const std::array<double, kBuckets>& bucket_terms() {
   return terms;
 }
 
+// Whether the dense pass would take its byte products: they are there for float32.
+bool look_like_bytes(const RowSet<float>& queries, const RowSet<float>& samples,
+                     const Threads& threads) {
+  const auto scales = [&](const RowSet<float>& rows) {
+    return byte_scales({rows.data, rows.count, rows.stride, rows.dimension}, threads);
+  };
+  return (scales(queries) & scales(samples)) != 0;
+}
+bool look_like_bytes(const RowSet<double>&, const RowSet<double>&, const Threads&) { return false; }
+
 struct Widths {
   std::vector<int64_t> order;  // of the bandwidths, the widest first
   std::vector<double> rates;   // 1 / (2 sigma^2), in the data's units
@@ -72,7 +83,9 @@ class Screen {
         queries_{problem.queries, problem.query_count, problem.query_stride, problem.dimension},
         samples_{problem.samples, problem.sample_count, problem.sample_stride, problem.dimension},
         b1_(kSweepShare * allowed),
-        b2_(allowed - b1_) {
+        b2_(allowed - b1_),
+        bytes_(look_like_bytes(queries_.thinned(screen::kPilotQueries),
+                               samples_.thinned(screen::kPilotSamples), threads)) {
     widths_.order.resize(static_cast<size_t>(problem.sigma_count));
     std::iota(widths_.order.begin(), widths_.order.end(), int64_t{0});
     std::stable_sort(widths_.order.begin(), widths_.order.end(),
@@ -89,16 +102,17 @@ class Screen {
            screen::learn(queries_, samples_, kernels, threads_, &encoder_);
   }
 
-  // Whether the screen ends before the dense pass at the widest bandwidth.
+  // Whether the screen could end before the dense pass if no pair passed its codes.
+  bool possible() const { return pays({}); }
+
+  // Whether it ends before the dense pass at the widest bandwidth.
   bool worth() const {
     Encoded queries, samples;
     encoder_.encode(queries_.thinned(screen::kPilotQueries), screen::Side::kQueries, threads_,
                     &queries);
     encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples, threads_,
                     &samples);
-    const screen::Shares shares = pilot_shares(encoder_, queries, samples, reach());
-    const bool bytes = are_bytes(encoder_, queries) && are_bytes(encoder_, samples);
-    return screen_pays(shares, problem_.dimension, bytes, sizeof(Element) == sizeof(double));
+    return pays(pilot_shares(encoder_, queries, samples, reach()));
   }
 
   // Writes everything, a block of samples after the other. False where a sample is not finite: then
@@ -128,6 +142,13 @@ class Screen {
     std::vector<Candidate> candidates;
     std::vector<double> distances;
   };
+
+  bool pays(const screen::Shares& shares) const {
+    const double rows_per_pair = 1.0 / static_cast<double>(problem_.query_count) +
+                                 1.0 / static_cast<double>(problem_.sample_count);
+    constexpr bool kFloat64 = sizeof(Element) == sizeof(double);
+    return screen_pays(shares, problem_.dimension, rows_per_pair, bytes_, kFloat64);
+  }
 
   // In scaled units: exact powers of two away from the data's.
   double reach() const {
@@ -260,6 +281,7 @@ class Screen {
   const RowSet<Element> samples_;
   const double b1_;
   const double b2_;
+  const bool bytes_;  // as far as the rows of a pilot tell
   Encoder encoder_;
   Widths widths_;
   Encoded encoded_queries_;
@@ -282,6 +304,7 @@ const char* parzen_screened(const ParzenProblem<Element>& problem, double allowe
   if (small && !options.forced) return nullptr;
   Screen<Element> run(problem, allowed, remainder, threads);
   const screen::Kernels& kernels = options.kernels ? *options.kernels : *screen::kernels().front();
+  if (!options.forced && !run.possible()) return nullptr;
   if (!run.learn(kernels) || (!options.forced && !run.worth()) || !run.run()) return nullptr;
   return kernels.name;
 }

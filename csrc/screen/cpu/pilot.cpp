@@ -7,11 +7,6 @@
 #include "screen/cpu/sweep.h"
 
 namespace gantool::screen {
-namespace {
-
-constexpr float kByteError = 0.05F;  // of a step
-
-}  // namespace
 
 Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encoded& samples,
                     double reach) {
@@ -49,12 +44,6 @@ Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encode
   }
   const auto pairs = static_cast<double>(queries.count * samples.count);
   return {static_cast<double>(of_codes) / pairs, static_cast<double>(of_bytes) / pairs};
-}
-
-bool are_bytes(const Encoder& encoder, const Encoded& rows) {
-  return std::all_of(rows.bounds.begin(), rows.bounds.end(), [&](const RowBound& row) {
-    return row.error < kByteError * encoder.grid.step;
-  });
 }
 
 }  // namespace gantool::screen

@@ -18,7 +18,4 @@ struct Shares {
 Shares pilot_shares(const Encoder& encoder, const Encoded& queries, const Encoded& samples,
                     double reach);
 
-// Whether every row is its bytes, but for the rounding of k / 255.
-bool are_bytes(const Encoder& encoder, const Encoded& rows);
-
 }  // namespace gantool::screen
