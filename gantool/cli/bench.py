@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    guarded,
-    print_json,
-    resolve_device,
-)
+from gantool.cli.command import command
+from gantool.cli.options import DataDir, Device, Output, resolve_device
 from gantool.cli.terminal import say, show, tell, warn
 from gantool.errors import UsageError
 from gantool.tables import Table
@@ -55,6 +49,26 @@ PlotFile = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What is timed, how often, and where the figures go."""
+
+    impl: Impls = None
+    repeats: Repeats = 15
+    seconds: Seconds = 30.0
+    out: OutFile = None
+    plot: PlotFile = None
+    device: Device = "auto"
+
+    def check(self) -> None:
+        """Raises UsageError where a file cannot be written, before anything is timed."""
+        for option, path in (("--out", self.out), ("--plot", self.plot)):
+            if path is not None and not path.parent.is_dir():
+                raise UsageError(f"{option} {path} needs the folder {path.parent}, which is not there: make it first.")
+            if path is not None and path.is_dir():
+                raise UsageError(f"{option} {path} is a folder; name a file.")
+
+
 @app.callback()
 def about() -> None:
     """Time the operators against plain torch and other libraries.
@@ -64,18 +78,12 @@ def about() -> None:
 
 
 @app.command("maxout")
-@guarded
+@command
 def maxout(
+    timing: Timing,
+    output: Output,
     quick: Quick = False,
     sweep: Sweep = False,
-    impl: Impls = None,
-    repeats: Repeats = 15,
-    seconds: Seconds = 30.0,
-    out: OutFile = None,
-    plot: PlotFile = None,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Maxout, forward and backward with all three gradients, in float32 and bfloat16.
 
@@ -84,23 +92,17 @@ def maxout(
 
     Example: gantool bench maxout --out maxout.json --plot maxout.png
     """
-    _bench("maxout", quick, sweep, impl, repeats, seconds, out, plot, None, device, json_output)
+    _bench("maxout", timing, output, quick=quick, sweep=sweep)
 
 
 @app.command("parzen")
-@guarded
+@command
 def parzen(
+    timing: Timing,
+    output: Output,
     quick: Quick = False,
     sweep: Sweep = False,
-    impl: Impls = None,
-    repeats: Repeats = 15,
-    seconds: Seconds = 30.0,
-    out: OutFile = None,
-    plot: PlotFile = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Parzen log-density at the paper's size, 10,000 × 10,000 × 784, at several bandwidths and at ten in one call.
 
@@ -111,23 +113,17 @@ def parzen(
 
     Example: gantool bench parzen --impl native --impl eager --json
     """
-    _bench("parzen", quick, sweep, impl, repeats, seconds, out, plot, data_dir, device, json_output)
+    _bench("parzen", timing, output, quick=quick, sweep=sweep, data_dir=data_dir)
 
 
 @app.command("train")
-@guarded
+@command
 def train(
+    timing: Timing,
+    output: Output,
     preset: Preset = None,
     quick: Quick = False,
-    impl: Impls = None,
-    repeats: Repeats = 15,
-    seconds: Seconds = 30.0,
-    out: OutFile = None,
-    plot: PlotFile = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """One training iteration of every preset whose data are here, in float32 and bfloat16, against a plain loop.
 
@@ -140,47 +136,37 @@ def train(
 
     Example: gantool bench train --impl native --impl eager
     """
-    _bench("train", quick, False, impl, repeats, seconds, out, plot, data_dir, device, json_output, preset)
+    _bench("train", timing, output, quick=quick, preset=preset, data_dir=data_dir)
 
 
 def _bench(
     op: str,
+    timing: Timing,
+    output: Output,
+    *,
     quick: bool,
-    sweep: bool,
-    impl: list[str] | None,
-    repeats: int,
-    seconds: float,
-    out: Path | None,
-    plot: Path | None,
-    data_dir: Path | None,
-    device: str,
-    json_output: bool,
+    sweep: bool = False,
     preset: str | None = None,
+    data_dir: Path | None = None,
 ) -> None:
-    for option, path in (("--out", out), ("--plot", plot)):
-        if path is not None and not path.parent.is_dir():
-            raise UsageError(f"{option} {path} needs the folder {path.parent}, which is not there: make it first.")
-        if path is not None and path.is_dir():
-            raise UsageError(f"{option} {path} is a folder; name a file.")
+    timing.check()
     from gantool.bench.runner import Plan, run_benchmark
     from gantool.bench.timing import Effort
     from gantool.cli.stages import shown_progress
 
-    plan = Plan(op, quick, sweep, Effort(repeats, seconds), tuple(impl) if impl else None, data_dir, preset)
+    effort = Effort(timing.repeats, timing.seconds)
+    plan = Plan(op, quick, sweep, effort, tuple(timing.impl) if timing.impl else None, data_dir, preset)
     with shown_progress("starting") as progress:
-        payload = run_benchmark(plan, resolve_device(device), lambda stage: progress(stage, 0, 0))
-    if out is not None:
+        payload = run_benchmark(plan, resolve_device(timing.device), lambda stage: progress(stage, 0, 0))
+    if timing.out is not None:
         from gantool.files import write_json
 
-        write_json(out, payload)
-    if plot is not None:
+        write_json(timing.out, payload)
+    if timing.plot is not None:
         from gantool.bench.chart import draw_chart
 
-        draw_chart(payload["cases"], plot)
-    if json_output:
-        print_json(payload)
-    else:
-        _print(payload)
+        draw_chart(payload["cases"], timing.plot)
+    output.give(payload, lambda: _print(payload))
 
 
 def _print(payload: dict[str, Any]) -> None:

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
+from gantool.cli.command import command
+from gantool.cli.options import Output
 from gantool.cli.stages import shown_progress
-from gantool.cli.terminal import say, tell
+from gantool.cli.terminal import print_json, say, tell
 from gantool.errors import GantoolError
 
 
-@guarded
+@command
 def build(
+    output: Output,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the compiler's output.")] = False,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Compile the kernels for this machine and torch, beside the package.
 
@@ -26,9 +26,9 @@ def build(
 
     with shown_progress("compiling the kernels"):
         report = compile_kernels(verbose=verbose)
-    if json_output:
+    if output.json:
         print_json(report.to_dict())
-    for library in [] if json_output else report.built:
+    for library in [] if output.json else report.built:
         say(f"Built {library}.")
     for reason in report.skipped:
         tell(reason)

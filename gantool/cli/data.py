@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, Offline, guarded, print_json
-from gantool.cli.terminal import say, show
+from gantool.cli.command import command
+from gantool.cli.options import DataDir, Offline, Output
+from gantool.cli.terminal import print_json, say, show
 from gantool.errors import UsageError
 from gantool.tables import Table
 
@@ -23,8 +24,8 @@ Name = Annotated[str, typer.Argument(help="A data set's name; `gantool data list
 
 
 @app.command("list")
-@guarded
-def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug: DebugFlag = False) -> None:
+@command
+def list_datasets(output: Output, data_dir: DataDir = None) -> None:
     """List the data sets, and say which are ready here and which must be fetched first.
 
     Example: gantool data list
@@ -33,7 +34,7 @@ def list_datasets(data_dir: DataDir = None, json_output: JsonFlag = False, debug
 
     root = data_root(data_dir)
     rows = [{"name": name, "about": entry.about, **_state(name, entry, root)} for name, entry in DATASETS.items()]
-    if json_output:
+    if output.json:
         print_json({"data_root": root, "datasets": rows})
         return
     say(f"data root: {root}")
@@ -52,16 +53,15 @@ def _state(name: str, entry: Entry, root: Path) -> dict[str, Any]:
 
 
 @app.command()
-@guarded
+@command
 def info(
+    output: Output,
     name: Name,
     path: Annotated[
         Path | None,
         typer.Option(help="Your file or folder of images, for the data set `array`.", rich_help_panel="Data"),
     ] = None,
     data_dir: DataDir = None,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Describe a data set: rows, shape, value range, labels, where it came from, checksums. Never downloads.
 
@@ -90,10 +90,7 @@ def info(
         "splits": {split: _describe(dataset, dataset.split(split)) for split in ("train", "validation", "test")},
         "files": _checksums(entry, root),
     }
-    if json_output:
-        print_json(description)
-    else:
-        _render(description)
+    output.give(description, lambda: _render(description))
 
 
 def _describe(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -165,8 +162,9 @@ def _histogram(labels: dict[str, int] | None) -> str:
 
 
 @app.command()
-@guarded
+@command
 def fetch(
+    output: Output,
     name: Name,
     source: Annotated[
         Path | None,
@@ -184,8 +182,6 @@ def fetch(
     ] = None,
     data_dir: DataDir = None,
     offline: Offline = False,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Bring a data set's files under the data root, each checked against its SHA-256; what is good there stays.
 
@@ -205,7 +201,7 @@ def fetch(
     elif remote is not None:
         fetched = download(remote, root, mirrors=mirror, offline=offline)
     folder = remote.folder(root) if remote else None
-    if json_output:
+    if output.json:
         print_json({"name": name, "folder": folder, "fetched": fetched})
     elif folder is None:
         say(f"{name} needs no files: there is nothing to fetch.")
@@ -217,13 +213,12 @@ def fetch(
 
 
 @app.command()
-@guarded
+@command
 def convert(
+    output: Output,
     name: Annotated[str, typer.Argument(help="The data set: tfd.", show_default=False)],
     file: Annotated[Path, typer.Argument(help="The file as its authors give it.", show_default=False)],
     data_dir: DataDir = None,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Convert a data set that cannot be fetched, from the file that its authors give to who asks them.
 
@@ -235,7 +230,4 @@ def convert(
     if name != "tfd":
         raise UsageError(f"There is nothing to convert for {name!r}: the data set that needs it is tfd.")
     path = convert_tfd(file, data_root(data_dir))
-    if json_output:
-        print_json({"name": name, "path": path})
-    else:
-        say(f"TFD is ready in {path}.")
+    output.give({"name": name, "path": path}, lambda: say(f"TFD is ready in {path}."))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, RunsDir, guarded, print_json
+from gantool.cli.command import command
+from gantool.cli.options import DataDir, Output, RunsDir
 from gantool.cli.stages import shown_progress
-from gantool.cli.terminal import show_rich
+from gantool.cli.terminal import print_json, show_rich
 
 MARKS = {"good": ("yes", "green"), "optional": ("–", "yellow"), "lacking": ("no", "red")}
 
 
-@guarded
+@command
 def doctor(
+    output: Output,
     data_dir: DataDir = None,
     runs_dir: RunsDir = Path("runs"),
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Say what is installed, which device, data and kernels would be used, and the remedy for each lack.
 
@@ -30,7 +30,7 @@ def doctor(
 
     with shown_progress("looking at packages, device and kernels"):
         findings = examine(data_dir, runs_dir)
-    if json_output:
+    if output.json:
         print_json({"findings": [asdict(finding) for finding in findings]})
         return
     table = Table("", "topic", "name", "what there is", "what to do", box=None)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gantool.cli.shell import DataDir, DebugFlag, JsonFlag, guarded, print_json
+from gantool.cli.command import command
+from gantool.cli.options import DataDir, Output
 from gantool.cli.terminal import alarm, say, tell, warn
 
 RunNames = Annotated[
@@ -23,14 +24,13 @@ RunsFolder = Annotated[
 ]
 
 
-@guarded
+@command
 def report(
+    output: Output,
     runs: RunNames = None,
     out: OutFile = Path("report.html"),
     runs_dir: RunsFolder = Path("runs"),
     data_dir: DataDir = None,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Write one HTML file about a run, or several beside one another: scores, curves, pictures, settings, warnings.
 
@@ -50,10 +50,7 @@ def report(
     with shown_progress() as progress:
         written = write_report(list(found.values()), out, data_root=data_dir, progress=progress)
     written["seconds"] = time.monotonic() - started
-    if json_output:
-        print_json(written)
-    else:
-        _render(written)
+    output.give(written, lambda: _render(written))
 
 
 def _render(written: dict[str, Any]) -> None:

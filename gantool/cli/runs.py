@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.cli.shell import DebugFlag, JsonFlag, RunsDir, guarded, print_json
-from gantool.cli.terminal import note, show, tell
+from gantool.cli.command import command
+from gantool.cli.options import Output, RunsDir
+from gantool.cli.terminal import note, print_json, show, tell
 from gantool.tables import Table
 
 if TYPE_CHECKING:
     from gantool.runs import Run
 
 
-@guarded
-def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug: DebugFlag = False) -> None:
+@command
+def runs(output: Output, runs_dir: RunsDir = Path("runs")) -> None:
     """List runs with their state and best Parzen score.
 
     Example: gantool runs
@@ -26,7 +27,7 @@ def runs(runs_dir: RunsDir = Path("runs"), json_output: JsonFlag = False, debug:
     notes = _unlike([best for _, best in found if best])
     notes += [sentence for run, _ in found for sentence in run.damage(run.evaluations)]
     notes += unreadable_runs(runs_dir)
-    if json_output:
+    if output.json:
         print_json({"runs": rows, "notes": notes})
         return
     if not rows and not notes:

@@ -8,16 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    Offline,
-    guarded,
-    print_json,
-    resolve_device,
-)
+from gantool.cli.command import command
+from gantool.cli.options import Output, Where, resolve_device
 from gantool.cli.terminal import note, say
 
 _OUTPUT, _COMMON = "Output", "Common"
@@ -69,8 +61,10 @@ Columns = Annotated[
 Rows = Annotated[int, typer.Option(help="Rows of the interpolation sheet.", rich_help_panel=_OUTPUT)]
 
 
-@guarded
+@command
 def sample(
+    where: Where,
+    output: Output,
     run: RunName = None,
     n: Count = 64,
     grid: GridFile = None,
@@ -84,11 +78,6 @@ def sample(
     step: Step = None,
     runs_dir: RunsFolder = Path("runs"),
     array: ArrayPlace = None,
-    data_dir: DataDir = None,
-    offline: Offline = False,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Draw samples from a run: a sheet, an array, interpolations, a walk, or the nearest training images.
 
@@ -122,17 +111,14 @@ def sample(
         report = draw(
             found,
             request,
-            resolve_device(device),
-            data_root=data_dir,
-            offline=offline,
+            resolve_device(where.device),
+            data_root=where.data_dir,
+            offline=where.offline,
             array=array,
             progress=progress,
         )
     report["seconds"] = time.monotonic() - started
-    if json_output:
-        print_json(report)
-    else:
-        _render(report)
+    output.give(report, lambda: _render(report))
 
 
 def _render(report: dict[str, Any]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from gantool.cli.shell import print_json
-from gantool.cli.terminal import say, show
+from gantool.cli.terminal import print_json, say, show
 from gantool.tables import Table
 
 if TYPE_CHECKING:

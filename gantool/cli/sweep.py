@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantool.cli.command import command
+from gantool.cli.options import Output, Where
 from gantool.cli.processors import own_cores
-from gantool.cli.shell import DataDir, DebugFlag, Device, JsonFlag, Offline, guarded, print_json, resolve_device
-from gantool.cli.terminal import note, say, show, tell
+from gantool.cli.terminal import note, print_json, say, show, tell
 from gantool.errors import UsageError
 from gantool.tables import Table
 
@@ -32,8 +33,10 @@ Workers = Annotated[
 ]
 
 
-@guarded
+@command
 def sweep(
+    where: Where,
+    output: Output,
     vary: Annotated[
         list[str] | None,
         typer.Option(help="A setting and its values, as --vary training.k=1,2,5. May be repeated: all combinations."),
@@ -53,11 +56,6 @@ def sweep(
         typer.Option("--out", "--runs-dir", help="The folder of the runs and the table.", show_default="runs/sweep"),
     ] = None,
     workers: Workers = None,
-    data_dir: DataDir = None,
-    offline: Offline = False,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Train a grid of settings over seeds, a run a core, and set the scores side by side.
 
@@ -69,7 +67,6 @@ def sweep(
     Example: gantool sweep --preset digits --vary training.k=1,2,5 --seeds 5 --measure parzen,diversity
     """
     from gantool.config.sources import apply_settings, preset_text, read_tree
-    from gantool.evaluation.subject import Place
     from gantool.sweep.plan import Sweep, grid
 
     tree = read_tree(preset_text(preset), f"the preset {preset}")
@@ -77,9 +74,9 @@ def sweep(
     apply_settings(tree, [*(settings or []), *length])
     plan = Sweep(grid(tree, vary) if vary else (), out or Path("runs") / "sweep", seeds)
     measures = _measures(measure, num_samples)
-    place = Place(resolve_device(device), data_dir, offline)
-    table = sweep_on(plan, measures, place, workers, json_output)
-    if json_output:
+    place = where.place()
+    table = sweep_on(plan, measures, place, workers, output.json)
+    if output.json:
         print_json(table.to_dict())
     else:
         show(shown(table))

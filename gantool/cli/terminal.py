@@ -6,10 +6,13 @@ Rich is imported where something is printed: `--help` has no time for it.
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import re
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gantool.cli.streams import writing
@@ -26,6 +29,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 # A table that goes into a file or a pipe is for a program, and is never folded.
 _WIDE = 1_000
+
+# A first column of longer cells holds sentences, which may be folded.
+_LONGEST_NAME = 48
 
 
 def stdout_console() -> Console:
@@ -72,7 +78,8 @@ def show(table: Table) -> None:
     drawn = Rich(box=None)
     numeric = numeric_columns(table.rows) if table.rows else [False] * len(table.headings)
     for index, (name, is_numeric) in enumerate(zip(table.headings, numeric, strict=True)):
-        drawn.add_column(name, justify="right" if is_numeric else "left", no_wrap=index == 0)
+        names_rows = index == 0 and all(len(row[0]) <= _LONGEST_NAME for row in table.rows)
+        drawn.add_column(name, justify="right" if is_numeric else "left", no_wrap=names_rows)
     for index, row in enumerate(table.rows):
         drawn.add_row(*row, style="bold" if index == table.strong else None)
     show_rich(drawn)
@@ -82,6 +89,26 @@ def show_rich(table: Rich) -> None:
     """A table whose cells have styles of their own."""
     with writing():
         stdout_console().print(table)
+
+
+def print_json(payload: dict[str, Any]) -> None:
+    """Writes one JSON object to stdout, whole, in ASCII. NaN and infinities become null: JSON has no word for them."""
+    text = json.dumps(_plain(payload), allow_nan=False) + "\n"
+    with writing():
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value
 
 
 def tell(sentence: str, style: str | None = None) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.shell import DebugFlag, JsonFlag, guarded, print_json
-from gantool.cli.terminal import note, say, show, tell
+from gantool.cli.command import command
+from gantool.cli.options import Output
+from gantool.cli.terminal import note, print_json, say, show, tell
 from gantool.errors import UsageError
 from gantool.tables import Table
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from gantool.theory.study import Claim, Study
 
 
-@guarded
+@command
 def theory(
+    output: Output,
     study: Annotated[
         str | None, typer.Argument(metavar="STUDY", help="A study's name, or all. Without one, they are listed.")
     ] = None,
@@ -36,8 +38,6 @@ def theory(
         typer.Option(help="divergences: N(0,1), 0.5*N(-1,1)+0.5*N(2,1), or a file of numbers.", show_default=False),
     ] = None,
     q: Annotated[str | None, typer.Option(help="divergences: the other one.", show_default=False)] = None,
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Compute the paper's propositions, and check each against its closed form.
 
@@ -50,7 +50,7 @@ def theory(
     from gantool.theory.studies import STUDIES
 
     if study is None:
-        _list(json_output)
+        _list(output.json)
         return
     if study != "all" and study not in STUDIES:
         close = difflib.get_close_matches(study, STUDIES, n=1)
@@ -59,7 +59,7 @@ def theory(
     names = list(STUDIES) if study == "all" else [study]
     own = _own_options(study, matrix, p, q)
     done = [_run(name, _figure_path(name, out, several=study == "all"), quick, own) for name in names]
-    if json_output:
+    if output.json:
         found = [each.to_dict() | {"figure": str(path)} for each, path in done]
         print_json(found[0] if study != "all" else {"holds": all(each.holds for each, _ in done), "studies": found})
     else:

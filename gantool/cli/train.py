@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    Offline,
-    RunsDir,
-    guarded,
-    resolve_device,
-)
+from gantool.cli.command import command
+from gantool.cli.options import Output, RunsDir, Where, resolve_device
 from gantool.cli.terminal import stderr_console
 from gantool.errors import UsageError
 
@@ -47,8 +39,10 @@ def _configuration(name: str, help_text: str, default: str | bool = False) -> An
     return typer.Option(name, help=help_text, show_default=default, rich_help_panel="Configuration")
 
 
-@guarded
+@command
 def train(
+    where: Where,
+    output: Output,
     dataset: Annotated[
         str | None,
         _configuration(
@@ -138,11 +132,6 @@ def train(
         ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
-    data_dir: DataDir = None,
-    offline: Offline = False,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Train a generator against a discriminator, as in Algorithm 1 of the paper.
 
@@ -165,12 +154,12 @@ def train(
     given = {key: value for key, value in locals().items() if key in SHORTCUTS and value is not None}
     trainer = Trainer(
         stderr_console(),
-        resolve_device(device),
-        data_dir,
-        offline,
+        resolve_device(where.device),
+        where.data_dir,
+        where.offline,
         tensorboard,
         dry_run,
-        json_output,
+        output.json,
         take_over,
         array if resume is not None else None,
     )
@@ -181,7 +170,7 @@ def train(
         run_config = _resolve((preset, dataset, array), config, settings or [], given)
         outcomes = trainer.start(run_config, runs_dir, replicas)
     if outcomes:
-        report(outcomes, json_output, replicas)
+        report(outcomes, output.json, replicas)
 
 
 def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:

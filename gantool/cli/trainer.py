@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gantool.cli.processors import ProcessorWatch, busy_sentence, own_cores
-from gantool.cli.shell import print_json
-from gantool.cli.terminal import note, say, tell, warn
+from gantool.cli.terminal import note, print_json, say, tell, warn
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ inline double dense_cost(bool bytes, bool float64) {
     case Operand::SignedByte:
       return cpu_features().amx_int8 ? 0.06 : 0.25;
     case Operand::Bfloat16:
-      return 0.2;
+      return 0.28;
     case Operand::Float32:
       break;
   }

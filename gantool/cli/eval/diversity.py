@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.eval.sources import (
-    ArrayPlace,
-    DataFile,
-    DatasetName,
-    RunName,
-    RunsFolder,
-    SamplesFile,
-    Scale,
-    Seed,
-    Source,
-    SplitName,
-    Step,
-    TrainFile,
-    check_source,
-    measured,
-)
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    Offline,
-    guarded,
-    resolve_device,
-)
+from gantool.cli.command import command
+from gantool.cli.eval.sources import measured
+from gantool.cli.options import Output, RunName, Seed, Source, Where
 from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
@@ -48,26 +25,15 @@ WithClasses = Annotated[
 ]
 
 
-@guarded
+@command
 def diversity(
+    source: Source,
+    where: Where,
+    output: Output,
     run: RunName = None,
-    runs_dir: RunsFolder = Path("runs"),
-    step: Step = None,
-    split: SplitName = "test",
-    array: ArrayPlace = None,
-    samples: SamplesFile = None,
-    data: DataFile = None,
-    train_data: TrainFile = None,
-    dataset: DatasetName = None,
-    scale: Scale = None,
-    data_dir: DataDir = None,
-    offline: Offline = False,
     num_samples: SampleCount = 10_000,
     classes: WithClasses = True,
     seed: Seed = 0,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Tell whether a generator has collapsed, replays its training rows, averages them, or misses part of the data.
 
@@ -80,20 +46,11 @@ def diversity(
 
     Example: gantool eval diversity --samples S.npy --data HELD_OUT.npy --train-data TRAIN.npy --json
     """
-    check_source(
-        samples,
-        {"RUN": run, "--step": step, "--array": array},
-        {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
-    )
-    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.diversity.score import DiversitySettings
-    from gantool.evaluation.subject import Place
 
+    files = source.files({"RUN": run})
     settings = DiversitySettings(num_samples, seed, classes)
-    files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
-    place = Place(resolve_device(device), data_dir, offline, array)
-    source = Source(runs_dir, run, step, split, files, place)
-    measured("diversity", source, settings, print_diversity, as_json=json_output)
+    measured("diversity", run, source, files, settings, where.place(source.array), print_diversity, output)
 
 
 def print_diversity(result: DiversityResult) -> None:

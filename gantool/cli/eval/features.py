@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.eval.sources import (
-    ArrayPlace,
-    DataFile,
-    DatasetName,
-    RunName,
-    RunsFolder,
-    SamplesFile,
-    Scale,
-    Seed,
-    Source,
-    SplitName,
-    Step,
-    TrainFile,
-    check_source,
-    measured,
-    shown,
-)
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    Offline,
-    guarded,
-    resolve_device,
-)
+from gantool.cli.command import command
+from gantool.cli.eval.sources import measured
+from gantool.cli.options import Output, RunName, Seed, Source, Where
 from gantool.cli.terminal import note, say, show, warn
 
 if TYPE_CHECKING:
@@ -59,28 +35,17 @@ Neighbours = Annotated[int, typer.Option(help="k of precision, recall, density a
 SampleCount = Annotated[int, typer.Option(help="Samples and real rows compared, at most.", rich_help_panel="Common")]
 
 
-@guarded
+@command
 def features(
+    source: Source,
+    where: Where,
+    output: Output,
     run: RunName = None,
-    runs_dir: RunsFolder = Path("runs"),
-    step: Step = None,
-    split: SplitName = "test",
-    array: ArrayPlace = None,
-    samples: SamplesFile = None,
-    data: DataFile = None,
-    train_data: TrainFile = None,
-    dataset: DatasetName = None,
-    scale: Scale = None,
     raw: Raw = False,
     inception: InceptionFlag = False,
     neighbours: Neighbours = 5,
-    data_dir: DataDir = None,
-    offline: Offline = False,
     num_samples: SampleCount = 10_000,
     seed: Seed = 0,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Compare samples with real rows by features: Fréchet and kernel distance, precision, recall, density, coverage.
 
@@ -96,27 +61,19 @@ def features(
 
     Example: gantool eval features --inception --samples IMAGES/ --data STATISTICS.npz (mu and sigma: Fréchet alone)
     """
-    check_source(
-        samples,
-        {"RUN": run, "--step": step, "--array": array},
-        {"--data": data, "--train-data": train_data, "--dataset": dataset, "--scale": scale},
-    )
     from gantool.cli.stages import shown_progress
-    from gantool.evaluation.array_files import ArrayFiles
     from gantool.evaluation.features.score import beside_statistics, statistics_of
     from gantool.evaluation.features.sources import FeatureSettings
-    from gantool.evaluation.subject import Place
 
+    files = source.files({"RUN": run})
     settings = FeatureSettings(num_samples, neighbours, seed, raw, inception)
-    place = Place(resolve_device(device), data_dir, offline, array)
-    files = ArrayFiles(samples, data, train=train_data, dataset=dataset, scale=scale) if samples else None
+    place = where.place(source.array)
     if files and (statistics := statistics_of(files)):
         with shown_progress() as progress:
             result = beside_statistics(files, statistics, settings, place, progress)
-        shown(result, _print, as_json=json_output)
+        output.give(result.to_dict(), lambda: _print(result))
         return
-    source = Source(runs_dir, run, step, split, files, place)
-    measured("features", source, settings, _print, as_json=json_output)
+    measured("features", run, source, files, settings, place, _print, output)
 
 
 def _print(result: FeaturesResult) -> None:

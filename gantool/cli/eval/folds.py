@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.eval.sources import RUN_PANEL
+from gantool.cli.options import RUN_PANEL
 from gantool.cli.terminal import note, say, show, warn
 from gantool.tables import Table
 
@@ -25,7 +25,6 @@ AcrossFolds = Annotated[
 
 def print_folds(found: FoldScores) -> None:
     """Prints a line a fold, the mean with its ±, and what must be said beside them."""
-
     first = found.records[0]
     say(f"Parzen-window log-likelihood of {first['dataset']} ({first['split']}) over {len(found.records)} folds")
     say()

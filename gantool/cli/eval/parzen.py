@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.command import command
 from gantool.cli.eval.folds import AcrossFolds
 from gantool.cli.eval.seeds import AcrossSeeds, RunNames, WithReplicas
-from gantool.cli.eval.sources import (
-    ArrayPlace,
-    DataFile,
-    DatasetName,
-    ImplName,
-    RunsFolder,
-    SamplesFile,
-    Scale,
-    Seed,
-    Source,
-    SplitName,
-    Step,
-    TrainFile,
-    ValidationFile,
-    check_source,
-    measured,
-    shown,
-)
-from gantool.cli.shell import (
-    DataDir,
-    DebugFlag,
-    Device,
-    JsonFlag,
-    Offline,
-    guarded,
-    resolve_device,
-)
+from gantool.cli.eval.sources import measured
+from gantool.cli.options import ARRAYS_PANEL, Output, Seed, Source, Where
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
     from gantool.evaluation.parzen.score import ParzenSettings
     from gantool.evaluation.subject import Place
-    from gantool.runs import Run
 
 _SIGMA = "Sigma"
 
@@ -90,36 +66,64 @@ WithReferences = Annotated[
 ]
 
 
-@guarded
+ValidationFile = Annotated[
+    Path | None,
+    typer.Option(help="Other rows, that choose sigma.", show_default=False, rich_help_panel=ARRAYS_PANEL),
+]
+ImplName = Annotated[str, typer.Option(help="auto, native or reference.", rich_help_panel="Common")]
+
+
+@dataclass(frozen=True)
+class Across:
+    """Whether one run is scored, or several beside one another."""
+
+    seeds: AcrossSeeds = False
+    replicas: WithReplicas = False
+    folds: AcrossFolds = False
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """How sigma is chosen."""
+
+    sigma_search: SigmaSearch = False
+    sigma: Sigma = None
+    grid: Grid = None
+    refine: Refine = True
+    validation_rows: ValidationRows = 1_000
+    validation: ValidationFile = None
+
+    def settings(self, num_samples: int, seed: int, impl: str, *, references: bool) -> ParzenSettings:
+        """Raises UsageError where they exclude each other or make no sense."""
+        from gantool.evaluation.parzen.score import ParzenSettings
+        from gantool.numerics.density import PAPER_GRID, geometric_grid
+
+        if self.sigma_search and self.sigma is not None:
+            raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
+        return ParzenSettings(
+            num_samples=num_samples,
+            sigma=self.sigma,
+            grid=geometric_grid(*self.grid) if self.grid else PAPER_GRID,
+            validation_rows=self.validation_rows,
+            seed=seed,
+            impl=impl,  # type: ignore[arg-type]  # the settings check the name
+            references=references,
+            refine=self.refine,
+        )
+
+
+@command
 def parzen(
+    across: Across,
+    source: Source,
+    bandwidth: Bandwidth,
+    where: Where,
+    output: Output,
     runs: RunNames = None,
-    runs_dir: RunsFolder = Path("runs"),
-    step: Step = None,
-    seeds: AcrossSeeds = False,
-    replicas: WithReplicas = False,
-    folds: AcrossFolds = False,
-    split: SplitName = "test",
-    array: ArrayPlace = None,
-    samples: SamplesFile = None,
-    data: DataFile = None,
-    validation: ValidationFile = None,
-    train_data: TrainFile = None,
-    dataset: DatasetName = None,
-    scale: Scale = None,
-    sigma_search: SigmaSearch = False,
-    sigma: Sigma = None,
-    grid: Grid = None,
-    refine: Refine = True,
-    validation_rows: ValidationRows = 1_000,
-    data_dir: DataDir = None,
-    offline: Offline = False,
     num_samples: SampleCount = 10_000,
     seed: Seed = 0,
     references: WithReferences = True,
     impl: ImplName = "auto",
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Estimate the log-likelihood of held-out rows with a Parzen window on samples, as the paper does.
 
@@ -137,83 +141,50 @@ def parzen(
 
     Example: gantool eval parzen --samples S.npy --data TEST.npy --validation VALID.npy --train-data TRAIN.npy
     """
-    if folds and (seeds or replicas or len(runs or ()) > 1):
+    several = across.seeds or across.replicas or len(runs or ()) > 1
+    if across.folds and several:
         raise UsageError("--folds scores one run: leave out --seeds, --replicas and other runs.")
-    if sigma_search and sigma is not None:
-        raise UsageError("--sigma-search and --sigma exclude each other: search sigma, or give it.")
-    check_source(
-        samples,
-        {
-            "RUN": runs or None,
-            "--step": step,
-            "--seeds": seeds or None,
-            "--replicas": replicas or None,
-            "--folds": folds or None,
-            "--array": array,
-        },
-        {
-            "--data": data,
-            "--validation": validation,
-            "--train-data": train_data,
-            "--dataset": dataset,
-            "--scale": scale,
-        },
-    )
+    of_run = {
+        "RUN": runs or None,
+        "--seeds": across.seeds or None,
+        "--replicas": across.replicas or None,
+        "--folds": across.folds or None,
+    }
+    settings = bandwidth.settings(num_samples, seed, impl, references=references)
+    files = source.files(of_run, bandwidth.validation)
     from gantool.cli.scores import print_result
-    from gantool.evaluation.array_files import ArrayFiles
-    from gantool.evaluation.parzen.score import ParzenSettings
-    from gantool.evaluation.subject import Place
-    from gantool.numerics.density import PAPER_GRID, geometric_grid
-    from gantool.runs import find_run
 
-    settings = ParzenSettings(
-        num_samples=num_samples,
-        sigma=sigma,
-        grid=geometric_grid(*grid) if grid else PAPER_GRID,
-        validation_rows=validation_rows,
-        seed=seed,
-        impl=impl,  # type: ignore[arg-type]  # the settings check the name
-        references=references,
-        refine=refine,
-    )
-    place = Place(resolve_device(device), data_dir, offline, array)
-    files = ArrayFiles(samples, data, validation, train_data, dataset, scale) if samples else None
-    if folds:
-        _across_folds(find_run(runs[0] if runs else None, runs_dir), settings, place, split, step, json_output)
-        return
-    if seeds or replicas or len(runs or ()) > 1:
-        _across_seeds(runs or [], seeds, replicas, runs_dir, step, split, settings, place, json_output)
-        return
-    source = Source(runs_dir, runs[0] if runs else None, step, split, files, place)
-    measured("parzen", source, settings, print_result, as_json=json_output)
+    place, newest = where.place(source.array), runs[0] if runs else None
+    if across.folds:
+        _across_folds(newest, source, settings, place, output)
+    elif several:
+        _across_seeds(runs or [], across, source, settings, place, output)
+    else:
+        measured("parzen", newest, source, files, settings, place, print_result, output)
 
 
 def _across_seeds(
-    names: list[str],
-    across: bool,
-    replicas: bool,
-    runs_dir: Path,
-    step: int | None,
-    split: str,
-    settings: ParzenSettings,
-    place: Place,
-    json_output: bool,
+    names: list[str], across: Across, source: Source, settings: ParzenSettings, place: Place, output: Output
 ) -> None:
-    from gantool.cli.eval.seeds import print_seeds, score_seeds
+    from gantool.cli.eval.seeds import find_runs, print_seeds
     from gantool.cli.stages import shown_progress
+    from gantool.evaluation.seeds import evaluate_runs
 
     with shown_progress() as progress:
-        found = score_seeds(names, across, replicas, runs_dir, step, split, settings, place, progress)
-    shown(found, print_seeds, as_json=json_output)
+        runs, notes = find_runs(names, source, seeds=across.seeds, replicas=across.replicas)
+        found = evaluate_runs(
+            runs, settings, place, split=source.split, step=source.step, notes=notes, progress=progress
+        )
+    output.give(found.to_dict(), lambda: print_seeds(found))
 
 
-def _across_folds(
-    run: Run, settings: ParzenSettings, place: Place, split: str, step: int | None, json_output: bool
-) -> None:
+def _across_folds(name: str | None, source: Source, settings: ParzenSettings, place: Place, output: Output) -> None:
     from gantool.cli.eval.folds import print_folds
     from gantool.cli.stages import shown_progress
     from gantool.evaluation.parzen.folds import evaluate_folds
+    from gantool.runs import find_run
 
+    run = find_run(name, source.runs_dir)
     with shown_progress() as progress:
-        found = evaluate_folds(run, settings, place, split=split, step=step, progress=progress)
-    shown(found, print_folds, as_json=json_output)
+        found = evaluate_folds(run, settings, place, split=source.split, step=source.step, progress=progress)
+    output.give(found.to_dict(), lambda: print_folds(found))

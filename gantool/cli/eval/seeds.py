@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.eval.sources import RUN_PANEL
+from gantool.cli.options import RUN_PANEL, Source
 from gantool.cli.terminal import note, say, show, warn
 from gantool.errors import UsageError
 from gantool.tables import Table
 
 if TYPE_CHECKING:
-    from gantool.evaluation.parzen.score import ParzenSettings
     from gantool.evaluation.seeds import SeedScores
-    from gantool.evaluation.subject import Place
-    from gantool.progress import Progress
+    from gantool.runs import Run
 
 RunNames = Annotated[
     list[str] | None,
@@ -44,35 +42,26 @@ WithReplicas = Annotated[
 ]
 
 
-def score_seeds(
-    names: list[str],
-    across: bool,
-    replicas: bool,
-    runs_dir: Path,
-    step: int | None,
-    split: str,
-    settings: ParzenSettings,
-    place: Place,
-    progress: Progress,
-) -> SeedScores:
-    """Scores the runs called `names` (none: the newest); with `across` those of its folder with other seeds, with
-    `replicas` those that were trained together with it, too."""
-    from gantool.evaluation.seeds import evaluate_runs, same_but_for_the_seed
+def find_runs(names: list[str], source: Source, *, seeds: bool, replicas: bool) -> tuple[list[Run], list[str]]:
+    """The runs called `names` (none: the newest), and notes on others that were left out.
+
+    With `seeds` those of its folder with other seeds are among them, with `replicas` those that were trained with it.
+    """
+    from gantool.evaluation.seeds import same_but_for_the_seed
     from gantool.runs import find_run
     from gantool.runs.replicas import find_replicas
 
-    if across and replicas:
+    if seeds and replicas:
         raise UsageError("--seeds and --replicas exclude each other: both say which runs are scored with RUN.")
-    if (across or replicas) and len(names) > 1:
-        option = "--seeds" if across else "--replicas"
+    if (seeds or replicas) and len(names) > 1:
+        option = "--seeds" if seeds else "--replicas"
         raise UsageError(f"{option} finds the other runs by itself: give it one RUN, or name the runs without it.")
-    runs = [find_run(name, runs_dir) for name in names] or [find_run(None, runs_dir)]
-    notes: list[str] = []
+    runs = [find_run(name, source.runs_dir) for name in names] or [find_run(None, source.runs_dir)]
     if replicas:
-        runs = find_replicas(runs[0])
-    if across:
-        runs, notes = same_but_for_the_seed(runs[0], runs[0].path.parent, step)
-    return evaluate_runs(runs, settings, place, split=split, step=step, notes=notes, progress=progress)
+        return find_replicas(runs[0]), []
+    if seeds:
+        return same_but_for_the_seed(runs[0], runs[0].path.parent, source.step)
+    return runs, []
 
 
 def print_seeds(found: SeedScores) -> None:

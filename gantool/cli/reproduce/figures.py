@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
+from gantool.cli.command import command
+from gantool.cli.options import Output, Where
 from gantool.cli.reproduce.watching import report_stop, watch_on
-from gantool.cli.shell import DataDir, DebugFlag, Device, JsonFlag, Offline, guarded, print_json, resolve_device
-from gantool.cli.terminal import note, say, stderr_console
+from gantool.cli.terminal import note, print_json, say, stderr_console
 
 
-@guarded
+@command
 def figures(
+    where: Where,
+    output: Output,
     runs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -28,11 +31,6 @@ def figures(
         Path | None, typer.Option(help="The folder of the figures.", show_default="figures in the runs' folder")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A Figure 1 of 400 iterations: to see it work.")] = False,
-    data_dir: DataDir = None,
-    offline: Offline = False,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Draw the paper's Figures 1, 2 and 3. Only Figure 1 is trained, once, in half a minute.
 
@@ -42,23 +40,22 @@ def figures(
     """
     from gantool.config.sources import build_config, preset_text, read_tree
     from gantool.data import load_dataset
-    from gantool.evaluation.subject import Place
     from gantool.reproduce.figure1 import draw_figure1
     from gantool.reproduce.figures import draw_figures, runs_to_draw
     from gantool.reproduce.training import train_one
 
-    place, folder = Place(resolve_device(device), data_dir, offline), out or runs_dir / "figures"
+    place, folder = where.place(), out or runs_dir / "figures"
     chosen = runs_to_draw(runs or [], runs_dir)
     config = build_config(read_tree(preset_text("figure1"), "the preset figure1"))
     if quick:
         config = replace(config, training=replace(config.training, steps=400))
     trained = train_one(config, folder, load_dataset(config.data), place.device, watch_on(stderr_console(), 1))
     if trained.signal_number is not None:
-        report_stop(trained, stderr_console(), json_output)
+        report_stop(trained, stderr_console(), output.json)
     written = draw_figure1(trained.run, folder)
     for run in chosen:
         written += draw_figures(run, place, folder)
-    if json_output:
+    if output.json:
         print_json({"figures": [str(path) for path in written], "runs": [str(run.path) for run in chosen]})
         return
     for path in written:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.command import command
+from gantool.cli.options import Output, Where
 from gantool.cli.reproduce.watching import report_stop, watch_on
-from gantool.cli.shell import DataDir, DebugFlag, Device, JsonFlag, Offline, guarded, print_json, resolve_device
 from gantool.cli.terminal import note, say, show, stderr_console, warn
 from gantool.tables import Table
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from gantool.reproduce.table1 import Table1
 
 
-@guarded
+@command
 def table1(
+    where: Where,
+    output: Output,
     dataset: Annotated[
         str,
         typer.Option(help="The table's column: mnist (the preset mnist-average), mnist-long (no average) or digits."),
@@ -36,11 +39,6 @@ def table1(
             "--out", "--runs-dir", help="The folder of the runs and the table.", show_default="runs/table1-DATASET"
         ),
     ] = None,
-    data_dir: DataDir = None,
-    offline: Offline = False,
-    device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Train at several seeds, score by the paper's protocol, and print the paper's rows beside ours.
 
@@ -52,23 +50,19 @@ def table1(
     """
     from gantool.cli.stages import shown_progress
     from gantool.data import load_dataset
-    from gantool.evaluation.subject import Place
     from gantool.reproduce.table1 import score_table
     from gantool.reproduce.training import Plan, train_seeds
 
     console = stderr_console()
     plan = Plan(dataset, out or Path("runs") / f"table1-{dataset}", seeds, epochs, steps)
-    place = Place(resolve_device(device), data_dir, offline)
-    data = load_dataset(plan.config(seed=0).data, root=data_dir, offline=offline)
+    place = where.place()
+    data = load_dataset(plan.config(seed=0).data, root=where.data_dir, offline=where.offline)
     trained = train_seeds(plan, data, place.device, watch_on(console, seeds))
     if trained.stopped is not None:
-        report_stop(trained.stopped, console, json_output)
+        report_stop(trained.stopped, console, output.json)
     with shown_progress() as progress:
         table = score_table(plan, data, trained.runs, place, progress)
-    if json_output:
-        print_json(table.to_dict())
-    else:
-        _print_table(table, plan.folder)
+    output.give(table.to_dict(), lambda: _print_table(table, plan.folder))
 
 
 def _print_table(table: Table1, folder: Path) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.shell import DebugFlag, Device, JsonFlag, guarded, print_json, resolve_device
+from gantool.cli.command import command
+from gantool.cli.options import Device, Output, resolve_device
 from gantool.cli.sweep import Seeds, Workers, shown, sweep_on
 from gantool.cli.terminal import note, say, show
 from gantool.tables import Table
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from gantool.sweep.table import SweepTable
 
 
-@guarded
+@command
 def toys(
+    output: Output,
     seeds: Seeds = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Runs of 1,000 updates: to see it work, not to cite.")] = False,
     published: Annotated[
@@ -29,8 +31,6 @@ def toys(
     ] = None,
     workers: Workers = None,
     device: Device = "auto",
-    json_output: JsonFlag = False,
-    debug: DebugFlag = False,
 ) -> None:
     """Count modes on the ring of 8 and the grid of 25: every objective, order, play and packing, beside the papers'.
 
@@ -47,11 +47,8 @@ def toys(
     folder = out or Path("runs") / "toys"
     plan = published_protocol(folder, seeds) if published else plan_of_toys(folder, seeds, quick=quick)
     name = "published" if published else "toys"
-    table = sweep_on(plan, toy_measures(), Place(resolve_device(device)), workers, json_output, name)
-    if json_output:
-        print_json(table.to_dict())
-    else:
-        _print_toys(table, folder / f"{name}.json")
+    table = sweep_on(plan, toy_measures(), Place(resolve_device(device)), workers, output.json, name)
+    output.give(table.to_dict(), lambda: _print_toys(table, folder / f"{name}.json"))
 
 
 def _print_toys(table: SweepTable, path: Path) -> None:

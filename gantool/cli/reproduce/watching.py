@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from gantool.cli.shell import print_json
+from gantool.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
