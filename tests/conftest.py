@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before torch is imported. Workers side by side would wait for each other's threads at every barrier.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -11,6 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
+
+if TYPE_CHECKING:
+    from gantool.data import Dataset
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,3 +46,12 @@ def mnist_root() -> Path:
     if not root or not (Path(root) / "mnist" / "train-images-idx3-ubyte.gz").is_file():
         pytest.skip("real MNIST is not here: set GANTOOL_DATA_DIR to a folder that holds mnist/*.gz")
     return Path(root).resolve()
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """The embedded digits."""
+    from gantool.config import DataConfig
+    from gantool.data import load_dataset
+
+    return load_dataset(DataConfig("digits"))

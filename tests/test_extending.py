@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+import typer
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer.testing import CliRunner
 
 from gantool import load_run
 from gantool.cli.app import app
+from gantool.cli.command import command
+from gantool.cli.eval.sources import measured
+from gantool.cli.options import Output, RunName, Seed, Source, Where
+from gantool.cli.terminal import show
 from gantool.config import DataConfig, LayerConfig, ObjectiveConfig, PenaltyConfig
 from gantool.config.checks import require_number
 from gantool.config.layers import LAYER_KINDS, Shape
@@ -26,8 +32,13 @@ from gantool.config.objective import OBJECTIVE_NAMES, PENALTY_NAMES
 from gantool.config.training import PLAY_NAMES
 from gantool.data import Dataset, Split
 from gantool.data.registry import DATASETS, Entry
+from gantool.evaluation.measures import MEASURES, Measure
+from gantool.evaluation.subject import Subject
 from gantool.nn import MODULES
 from gantool.objectives import OBJECTIVES, LogLoss
+from gantool.progress import Progress
+from gantool.sweep.table import headline
+from gantool.tables import Table
 from gantool.training.game import Iteration
 from gantool.training.orders import PLAYS, Engine
 from gantool.training.penalties import PENALTIES, Judged
@@ -170,3 +181,87 @@ def test_a_data_set_is_a_loader_and_a_row(tmp_path: Path, monkeypatch: pytest.Mo
     scored = CliRunner().invoke(app, ["eval", "parzen", str(run), "--num-samples", "100", "--no-references", "--json"])
     assert scored.exit_code == 0, scored.stderr
     assert json.loads(scored.stdout)["dataset"] == "steps"
+
+
+@dataclass(frozen=True)
+class BrightnessSettings:
+    num_samples: int = 100
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BrightnessResult:
+    """How bright samples are beside the rows scored."""
+
+    dataset: str
+    split: str
+    brightness: float
+    of_rows: float
+    run: str | None = None
+    step: int | None = None
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"measure": "brightness", **asdict(self)}
+
+
+def _brightness_of(subject: Subject, settings: BrightnessSettings, progress: Progress) -> BrightnessResult:
+    assert subject.dataset is not None
+    rows = subject.dataset.values(subject.dataset.split(subject.split).stored)
+    samples = subject.draw(settings.num_samples, settings.seed)
+    return BrightnessResult(subject.dataset.name, subject.split, float(samples.mean()), float(rows.mean()))
+
+
+def _brightness_tables(record: Mapping[str, Any]) -> list[Table]:
+    return [Table(("samples", "rows"), ((f"{record['brightness']:.4f}", f"{record['of_rows']:.4f}"),), "Brightness")]
+
+
+def _headline(record: Mapping[str, Any]) -> dict[str, float | None]:
+    return {"brightness": record["brightness"]}
+
+
+BRIGHTNESS = Measure("brightness", BrightnessSettings, _brightness_of, _headline, _brightness_tables)
+
+
+@command
+def brightness(source: Source, where: Where, output: Output, run: RunName = None, seed: Seed = 0) -> None:
+    """How bright a run's samples are.
+
+    Example: gantool brightness
+    """
+
+    def show_result(result: BrightnessResult) -> None:
+        for table in _brightness_tables(result.to_dict()):
+            show(table)
+
+    settings = BrightnessSettings(seed=seed)
+    measured("brightness", run, source, None, settings, where.place(), show_result, output)
+
+
+def test_a_measure_is_a_result_a_function_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a command, stands in the run's record, in its report, and in the table of a sweep."""
+    monkeypatch.setitem(MEASURES, "brightness", BRIGHTNESS)
+    monkeypatch.chdir(tmp_path)
+    alone = typer.Typer()
+    alone.command()(brightness)
+    run = load_run(train(tmp_path))
+    shown = CliRunner().invoke(alone, [str(run.path), "--seed", "3"])
+    assert shown.exit_code == 0, shown.stderr
+    mean = float(run.sample(100, seed=3).mean())
+    assert f"{mean:.4f}" in shown.stdout
+    (kept,) = run.scores("brightness")
+    assert kept["brightness"] == pytest.approx(mean)
+    report = CliRunner().invoke(app, ["report", str(run.path), "--out", "r.html"])
+    assert report.exit_code == 0, report.stderr
+    assert f"{mean:.4f}" in (tmp_path / "r.html").read_text()
+    assert headline([kept]) == {"brightness": pytest.approx(mean)}
+
+
+def test_a_command_is_a_function(tmp_path: Path) -> None:
+    """Its groups of options are those of every command, and so are its failures."""
+    alone = typer.Typer()
+    alone.command()(brightness)
+    found = CliRunner().invoke(alone, ["--runs-dir", str(tmp_path), "--json"])
+    assert found.exit_code == 2
+    assert "There is no run in" in json.loads(found.stdout)["error"]
+    assert "--data-dir" in CliRunner().invoke(alone, ["--help"], env={"COLUMNS": "200"}).stdout

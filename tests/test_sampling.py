@@ -9,17 +9,12 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import nn
 
-from gantool.config import DataConfig, NoiseConfig
-from gantool.data import Dataset, Split, load_dataset
+from gantool.config import NoiseConfig
+from gantool.data import Dataset, Split
 from gantool.errors import UsageError
 from gantool.sampling import generate, interpolate, nearest_training
 
 IDENTITY = nn.Identity()  # G(z) = z shows the noise itself
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def test_one_seed_gives_the_same_samples_for_every_batch_size() -> None:

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from calling import Command
 from PIL import Image
-from typer.testing import CliRunner, Result
-
-from gantool.cli.app import app
 
 CPU = torch.device("cpu")
 KEYS = {
@@ -20,8 +18,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["bench", *map(str, arguments)])
+call = Command("bench")
 
 
 def quick(op: str, *arguments: object) -> tuple[object, ...]:

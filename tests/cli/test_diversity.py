@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from calling import Command
 
-from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.runs import Run
 
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["eval", "diversity", *map(str, arguments)])
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    payload: dict[str, Any] = json.loads(result.stdout)
-    return payload
+call = Command("eval", "diversity")
+answer = call.answer
 
 
 @pytest.fixture(scope="module")

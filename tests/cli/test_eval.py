@@ -7,27 +7,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from calling import Command
+from typer.testing import CliRunner
 
 from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import load_dataset
 from gantool.runs import Run
 
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["eval", "parzen", *map(str, arguments)])
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    payload: dict[str, Any] = json.loads(result.stdout)
-    return payload
+call = Command("eval", "parzen")
+answer = call.answer
 
 
 def on_run(run: Run, *arguments: object) -> tuple[object, ...]:

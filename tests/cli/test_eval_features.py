@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from calling import Command
 
-from gantool.cli.app import app
 from gantool.config import DataConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import UsageError
@@ -23,27 +20,14 @@ from gantool.evaluation.features.score import compare
 from gantool.evaluation.features.sources import FeatureSettings, choose_features, real_of_dataset
 from gantool.runs import Run
 
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["eval", "features", *map(str, arguments)])
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    payload: dict[str, Any] = json.loads(result.stdout)
-    return payload
+call = Command("eval", "features")
+answer = call.answer
 
 
 def refusal(*arguments: object) -> str:
     result = call(*arguments)
     assert result.exit_code == 2, result.stderr
     return result.stderr
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+from calling import Command
 from rich.console import Console
-from typer.testing import CliRunner, Result
 
-from gantool.cli.app import app
 from gantool.cli.progress import Display
 from gantool.cli.replicas import ReplicaDisplay
 from gantool.runs import open_run
@@ -23,8 +22,7 @@ from gantool.training.record.metrics import Alarm, Look, Record
 TRAIN = ("train", "--steps", "20", "--set", "training.log_every=10", "--seed", "5", "--out")
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)])
+call = Command()
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from calling import Command
 
-from gantool.cli.app import app
 from gantool.runs import list_runs
 
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["reproduce", "table1", *map(str, arguments)])
+call = Command("reproduce", "table1")
 
 
 def test_people_see_the_table_and_json_is_one_object(tmp_path: Path) -> None:

@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from calling import Command
 
 from gantool import load_run
-from gantool.cli.app import app
 from gantool.cli.terminal import harmless
 
 QUICK = ("--steps", "5", "--batch-size", "20")
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)])
+call = Command()
 
 
 def trained(*arguments: object) -> dict[str, Any]:

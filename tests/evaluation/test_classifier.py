@@ -16,11 +16,6 @@ from gantool.evaluation.classifier import FEATURES, Classifier, train_classifier
 
 
 @pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("classifiers")
 

@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from calling import Command
 
-from gantool.cli.app import app
 from gantool.evaluation.features.distances import feature_distances
 
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["eval", "features", *map(str, arguments)])
+call = Command("eval", "features")
 
 
 @pytest.fixture

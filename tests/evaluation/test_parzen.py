@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gantool.config import DataConfig
-from gantool.data import Dataset, load_dataset
+from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.parzen.score import ParzenResult, ParzenSettings, evaluate
 from gantool.evaluation.parzen.target import Target, target_of_dataset
@@ -22,11 +21,6 @@ CONTRACT = {
     "nats_per_dimension", "sigma_curve", "references", "impl", "device", "warnings", "seconds", "measure", "refined",
     "sample_curve", "uncertainties", "train_gap", "per_class", "class_conditional", "remainder",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gantool.config import DataConfig
-from gantool.data import Dataset, Split, load_dataset
+from gantool.data import Dataset, Split
 from gantool.errors import UsageError
 from gantool.evaluation.arrays import Rows
 from gantool.evaluation.parzen.target import target_of_arrays, target_of_dataset
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 def rows_of(count: int, flag: str, seed: int, dimension: int = 6) -> Rows:

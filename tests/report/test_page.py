@@ -44,7 +44,7 @@ def test_scores_stand_in_the_table_with_what_they_depend_on(full_page: tuple[Pat
     assert row(document, "Uncertainties", "rows scored")[:2] == ["0.7", "−33.5 to −29.5"]
     assert row(document, "Uncertainties", "training seed")[:2] == ["–", "–"]
     assert row(document, "Train-test gap", "299 training rows") == ["−27.5", "−31.2", "3.8", "1.5"]
-    assert row(document, "Score of each class", "7") == ["−22.2", "2.1", "31"]
+    assert row(document, "Score of each class", "7") == ["31", "−22.2", "2.1"]
     assert "−31.2 ± 0.9" in document.words
 
 
@@ -52,7 +52,7 @@ def test_any_other_measure_is_told_by_its_numbers(full_page: tuple[Path, dict[st
     document = Document(full_page[0])
     rows = document.tables["N = 1,000 samples"]
     assert ["near another sample", "43.2%", "1.0%", "–"] in rows
-    assert ["modes captured", "2", "–"] in rows
+    assert ["modes captured", "2", "2", "–"] in rows
     assert ["duplicates: near share", "0.4321"] in rows
     assert document.tables["found"] == [["label", "share"], ["3", "0.9"]]
     assert document.tables["N = 2,000 samples"] == [

@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from gantool.config import DataConfig
-from gantool.data import load_dataset
 from gantool.data.dataset import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.measures import measure
@@ -75,11 +73,6 @@ class SignalAt(Player):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset(DataConfig("digits"))
 
 
 @pytest.fixture(scope="module")
