@@ -250,7 +250,7 @@ def test_a_gradient_goes_through_a_screened_density() -> None:
 SCRIPT = """
 import torch
 from gantool.ops import parzen_certified, selected_impl
-rows = torch.rand(2000, 40)
+rows = torch.rand(4000, 64)
 print(parzen_certified(rows, rows, [0.01]).impl, "|", selected_impl("parzen_log_density", rows, rows))
 """
 

@@ -20,6 +20,9 @@ constexpr double kRefineCost = 4;
 // For each column of a row on either side: its bytes, its codes, its place in the order.
 constexpr double kRowCost = 200;
 
+// For each column: the basis and the pilot, which a call pays that is then left to the dense pass.
+constexpr double kPilotCost = 1.2e6;
+
 // Of the dense pass. A processor with AMX takes half as long for a float32 column beside the screen
 // as the one that the costs above were fitted to. float64 is torch's product with the exponentials,
 // which takes over there.
@@ -38,11 +41,11 @@ inline double dense_cost(bool bytes, bool float64) {
 }
 
 // `rows_per_pair` is (N + M) / (N M).
-inline bool screen_pays(const screen::Shares& shares, int64_t dimension, double rows_per_pair,
-                        bool bytes, bool float64) {
+inline double saved_by_screen(const screen::Shares& shares, int64_t dimension, double rows_per_pair,
+                              bool bytes, bool float64) {
   const double of_a_column = rows_per_pair * kRowCost + shares.codes * kCompareCost +
                              shares.bytes * kRefineCost - dense_cost(bytes, float64);
-  return kScanCost + static_cast<double>(dimension) * of_a_column < 0;
+  return -(kScanCost + static_cast<double>(dimension) * of_a_column);
 }
 
 }  // namespace gantool

@@ -102,8 +102,12 @@ class Screen {
            screen::learn(queries_, samples_, kernels, threads_, &encoder_);
   }
 
-  // Whether the screen could end before the dense pass if no pair passed its codes.
-  bool possible() const { return pays({}); }
+  // Whether the screen, if no pair passed its codes, would save at least what the pilot costs.
+  bool possible() const {
+    const double pairs =
+        static_cast<double>(problem_.query_count) * static_cast<double>(problem_.sample_count);
+    return saved({}) > 2 * kPilotCost * static_cast<double>(problem_.dimension) / pairs;
+  }
 
   // Whether it ends before the dense pass at the widest bandwidth.
   bool worth() const {
@@ -112,7 +116,7 @@ class Screen {
                     &queries);
     encoder_.encode(samples_.thinned(screen::kPilotSamples), screen::Side::kSamples, threads_,
                     &samples);
-    return pays(pilot_shares(encoder_, queries, samples, reach()));
+    return saved(pilot_shares(encoder_, queries, samples, reach())) > 0;
   }
 
   // Writes everything, a block of samples after the other. False where a sample is not finite: then
@@ -143,11 +147,12 @@ class Screen {
     std::vector<double> distances;
   };
 
-  bool pays(const screen::Shares& shares) const {
+  // Of the dense pass, a pair, without the pilot.
+  double saved(const screen::Shares& shares) const {
     const double rows_per_pair = 1.0 / static_cast<double>(problem_.query_count) +
                                  1.0 / static_cast<double>(problem_.sample_count);
     constexpr bool kFloat64 = sizeof(Element) == sizeof(double);
-    return screen_pays(shares, problem_.dimension, rows_per_pair, bytes_, kFloat64);
+    return saved_by_screen(shares, problem_.dimension, rows_per_pair, bytes_, kFloat64);
   }
 
   // In scaled units: exact powers of two away from the data's.
