@@ -81,6 +81,14 @@ class Minimax(LogLoss):
         return -softplus(fake).mean()
 
 
+class KPlusOne(LogLoss):
+    """The discriminator's half alone, on the logit of any class: the generator has feature matching, and labelled rows
+    add their cross-entropy elsewhere (Salimans et al. 2016)."""
+
+    def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return fake.new_zeros(())
+
+
 @dataclass(frozen=True)
 class Blend(LogLoss):
     """A weighted sum of the non-saturating and the minimax objective."""
@@ -226,6 +234,7 @@ OBJECTIVES: dict[str, Callable[[ObjectiveConfig], Objective]] = {
     "least-squares": lambda config: LeastSquares(),
     "hinge": lambda config: Hinge(),
     "relativistic": lambda config: Relativistic(),
+    "k-plus-one": lambda config: KPlusOne(),
     **{name: lambda config, found=found: found for name, found in DIVERGENCES.items()},  # type: ignore[misc]
 }
 

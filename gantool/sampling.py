@@ -7,6 +7,7 @@ from torch import nn
 
 from gantool.config import NoiseConfig
 from gantool.data.dataset import Dataset
+from gantool.data.labels import as_vectors, draw_labels
 from gantool.errors import UsageError
 from gantool.models.noise import draw_noise, on_sphere
 from gantool.numerics.neighbours import nearest
@@ -21,15 +22,45 @@ def generate(
     seed: int,
     device: torch.device | str,
     batch_size: int = 1000,
+    label: int | None = None,
 ) -> torch.Tensor:
     """Draws z from the prior and returns G(z): [count, D] float32 on `device`, in the data's units.
 
     All noise is drawn at once and on the CPU, so that one seed means the same z on every device and for every
-    `batch_size`. Raises UsageError for a count below 1.
+    `batch_size`. A generator that is told classes gets those of :func:`sample_labels`, or `label` alone.
+    Raises UsageError for a count below 1, and for a label that the generator cannot be told.
     """
     if count < 1:
         raise UsageError(f"The number of samples must be 1 or more, but is {count}.")
-    return _apply(generator, draw_noise(noise, count, _rng(seed, "samples")), device, batch_size)
+    labels = sample_labels(generator, count, seed, label)
+    z = draw_noise(noise, count, _rng(seed, "samples"))
+    return _apply(generator, z, device, batch_size, _told(generator, labels))
+
+
+def sample_labels(generator: nn.Module, count: int, seed: int, label: int | None = None) -> torch.Tensor | None:
+    """The classes [count] int64 of :func:`generate`'s samples, by the training rows' shares, or all `label`.
+
+    None where the generator is told none. Raises UsageError for a label that it cannot be told.
+    """
+    counts = _label_counts(generator)
+    if label is not None and not counts:
+        raise UsageError("This run's generator is not told a class: it was trained with data.condition = none.")
+    if not counts:
+        return None
+    if label is None:
+        return draw_labels(counts, count, _rng(seed, "labels of samples"))
+    if not 0 <= label < len(counts):
+        raise UsageError(f"The class must be from 0 to {len(counts) - 1}, as the training labels are, but is {label}.")
+    return torch.full((count,), label, dtype=torch.int64, device="cpu")
+
+
+def _label_counts(generator: nn.Module) -> tuple[int, ...]:
+    counts: tuple[int, ...] = getattr(generator, "label_counts", ())
+    return counts
+
+
+def _told(generator: nn.Module, labels: torch.Tensor | None) -> torch.Tensor | None:
+    return None if labels is None else as_vectors(labels, len(_label_counts(generator)))
 
 
 def interpolate(
@@ -51,7 +82,9 @@ def interpolate(
     ends = draw_noise(noise, 2 * rows, _rng(seed, "interpolation")).view(rows, 2, 1, noise.dimension)
     weight = torch.linspace(0.0, 1.0, steps, dtype=ends.dtype, device=ends.device)[:, None]
     z = torch.lerp(ends[:, 0], ends[:, 1], weight)
-    return _apply(generator, on_sphere(z, noise).flatten(0, 1), device).view(rows, steps, -1)
+    labels = sample_labels(generator, rows, seed)  # a row keeps its class
+    told = _told(generator, None if labels is None else labels.repeat_interleave(steps))
+    return _apply(generator, on_sphere(z, noise).flatten(0, 1), device, given=told).view(rows, steps, -1)
 
 
 def latent_walk(
@@ -76,7 +109,9 @@ def latent_walk(
     end = start.roll(-1, dims=0)
     t = torch.arange(frames, dtype=start.dtype, device=start.device) / frames
     z = torch.lerp(start, end, (t * t * (3.0 - 2.0 * t)).view(1, frames, 1, 1))
-    return _apply(generator, on_sphere(z, noise).flatten(0, 2), device).view(stops * frames, loops, -1)
+    labels = sample_labels(generator, loops, seed)  # a loop keeps its class
+    told = _told(generator, None if labels is None else labels.repeat(stops * frames))
+    return _apply(generator, on_sphere(z, noise).flatten(0, 2), device, given=told).view(stops * frames, loops, -1)
 
 
 def nearest_training(samples: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,7 +131,16 @@ def _rng(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(seed, purpose))
 
 
-def _apply(generator: nn.Module, z: torch.Tensor, device: torch.device | str, batch_size: int = 1000) -> torch.Tensor:
+def _apply(
+    generator: nn.Module,
+    z: torch.Tensor,
+    device: torch.device | str,
+    batch_size: int = 1000,
+    given: torch.Tensor | None = None,
+) -> torch.Tensor:
     to_data = getattr(generator, "to_data", lambda rows: rows)
+    parts = torch.split(z, batch_size)
+    told = [{}] * len(parts) if given is None else [{"condition": c.to(device)} for c in torch.split(given, batch_size)]
     with torch.no_grad():
-        return torch.cat([to_data(generator(part.to(device)).float()) for part in torch.split(z, batch_size)])
+        rows = [to_data(generator(part.to(device), **more).float()) for part, more in zip(parts, told, strict=True)]
+        return torch.cat(rows)

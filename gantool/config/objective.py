@@ -9,7 +9,7 @@ from gantool.config.checks import require, require_choice, require_number
 # What `objective.name` may be; gantool.objectives holds the losses.
 OBJECTIVE_NAMES = [
     "non-saturating", "minimax", "blend", "f:log", "f:identity", "wasserstein", "least-squares", "hinge",
-    "kl", "reverse-kl", "pearson", "hellinger", "jsd", "tv", "relativistic",
+    "kl", "reverse-kl", "pearson", "hellinger", "jsd", "tv", "relativistic", "k-plus-one",
 ]  # fmt: skip
 # What `objective.penalty.kind` may be; gantool.training.penalties holds those that are added to a loss.
 PENALTY_NAMES = ["none", "gradient", "r1", "r2", "r1+r2", "clip"]
@@ -46,6 +46,9 @@ class ObjectiveConfig:
     `smooth` makes the real rows' target 1 − smooth, in the log family. `feature_matching` times the squared distance
     between the mean features of real and generated rows in the discriminator's last hidden layer is added to the
     generator's loss (Salimans et al. 2016). `penalty` is a table of its own.
+
+    k-plus-one: the discriminator gives a logit for each of K classes, that of a generated row is 0, and labelled rows
+    add the cross-entropy of their class; the generator has feature matching alone (Salimans et al. 2016).
     """
 
     name: str = "non-saturating"
@@ -60,6 +63,8 @@ class ObjectiveConfig:
         smooth = self.smooth == 0.0 or self.name in ("non-saturating", "minimax", "blend", "f:log")
         require(smooth, "objective.smooth", f"0 when objective.name = {self.name}, which has no target", self.smooth)
         require_number(self.feature_matching, "objective.feature_matching", "a number, 0 or more", 0.0)
+        matched = self.name != "k-plus-one" or self.feature_matching > 0
+        require(matched, "objective.feature_matching", "above 0 when objective.name = k-plus-one", 0.0)
         require(len(self.blend) == 2, "objective.blend", "two weights: non-saturating and minimax", list(self.blend))
         for weight in self.blend:
             require_number(weight, "objective.blend", "two numbers, 0 or more", 0.0)

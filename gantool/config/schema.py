@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from gantool.config.checks import require, require_choice, require_count, require_number
-from gantool.config.layers import DenseConfig, LayerConfig
+from gantool.config.layers import DenseConfig
+from gantool.config.networks import GeneratorConfig, InferenceConfig, NetworkConfig
 from gantool.config.objective import ObjectiveConfig
 from gantool.config.optimizer import OptimizerConfig
 from gantool.config.training import TrainingConfig
@@ -33,6 +34,9 @@ class DataConfig:
 
     With `size`, the images of a folder may be of any sizes: of each the middle square is scaled to so many pixels, and
     those that are `broken` are left out by name (skip) or refused. A file's images must have this size.
+
+    `condition` label has the networks told the class of each row. `labels` is how many training labels are known in
+    all, as many of each class, drawn by the run's seed (unset: every label); for the objective k-plus-one.
     """
 
     name: str = "digits"
@@ -41,6 +45,8 @@ class DataConfig:
     fold: int = 0
     size: int | None = None
     broken: Literal["skip", "refuse"] = "skip"
+    condition: Literal["none", "label"] = "none"
+    labels: int | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
@@ -49,6 +55,9 @@ class DataConfig:
             require(self.name == "array", "data.size", "unset unless data.name = array", self.size)
             require_count(self.size, "data.size")
         require_choice(self.broken, ("skip", "refuse"), "data.broken")
+        require_choice(self.condition, ("none", "label"), "data.condition")
+        if self.labels is not None:
+            require_count(self.labels, "data.labels")
         require_count(self.fold, "data.fold", least=0)
         require(self.fold == 0 or self.name == "tfd", "data.fold", "0 unless data.name = tfd", self.fold)
         require(self.fold < 5, "data.fold", "from 0 to 4", self.fold)
@@ -90,36 +99,6 @@ class NoiseConfig:
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """A stack of layers, from input to output."""
-
-    layers: tuple[LayerConfig, ...]
-
-    def check(self, name: str) -> None:
-        """Raises UsageError naming the fields as `name`.layers.<index>.<field>."""
-        require(len(self.layers) > 0, f"{name}.layers", "a list of one layer or more", [])
-        last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
-            layer.check(f"{name}.layers.{index}", gives_data=name == "generator" and index == last)
-
-
-@dataclass(frozen=True)
-class GeneratorConfig(NetworkConfig):
-    """A stack of layers from z to the data.
-
-    `on_top_of` names a run whose trained generator follows these layers, as in the second stage on TFD: what they give
-    takes the place of its z. A run's own config.json holds all layers, and how many of them were `trained_before`.
-    """
-
-    on_top_of: str | None = None
-    trained_before: int = 0
-
-    def check(self, name: str) -> None:
-        super().check(name)
-        require_count(self.trained_before, f"{name}.trained_before", least=0)
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """Everything a run depends on, apart from the machine."""
 
@@ -132,26 +111,58 @@ class RunConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
 
     def __post_init__(self) -> None:
         plain = bool(self.name) and all(c.isalnum() or c in "-_." for c in self.name) and self.name[0] != "."
         require(plain, "name", "letters, digits, '-', '_' and '.' (it names the run directory)", self.name)
         self.generator.check("generator")
         self.discriminator.check("discriminator")
+        self.inference.check(self.noise.dimension)
+        self._check_inputs()
         self._check_judgement()
+        self._check_labels()
+
+    def _check_inputs(self) -> None:
+        """What enters each network."""
+        label = ("label",) if self.data.condition == "label" else ()
+        pairs = self.inference.kind == "bigan"
+        require(not (label and pairs), "inference.kind", "another than bigan with data.condition = label", "bigan")
+        self.generator.check_join("generator", ("z", *label))
+        self.discriminator.check_join("discriminator", ("x", *(("z",) if pairs else label)))
 
     def _check_judgement(self) -> None:
-        """The discriminator's last layer gives one probability, or the logit of one."""
+        """The discriminator's last layer gives one probability, or the logit of one; or the logits of K classes."""
         last = self.discriminator.layers[-1]
         name = f"discriminator.layers.{len(self.discriminator.layers) - 1}"
+        units = getattr(last, "units", None)
+        if self.objective.name == "k-plus-one":
+            fits = isinstance(last, DenseConfig) and last.kind == "linear"
+            require(fits, f"{name}.kind", "linear, since the last layer gives a logit a class", last.kind)
+            require(
+                (units or 0) >= 2, f"{name}.units", "the number of classes, since objective.name = k-plus-one", units
+            )
+            return
         require(
             isinstance(last, DenseConfig) and last.kind in ("sigmoid", "linear"),
             f"{name}.kind",
             "sigmoid (or linear, for its logit), since the last layer gives a probability",
             last.kind,
         )
-        units = getattr(last, "units", None)
         require(units == 1, f"{name}.units", "1, since the last layer gives a probability", units)
+
+    def _check_labels(self) -> None:
+        """What is trained with labels, and what can be trained with it."""
+        few, training = self.objective.name == "k-plus-one", self.training
+        require(few or self.data.labels is None, "data.labels", "unset unless objective.name = k-plus-one", "given")
+        plain = self.data.condition == "none" and self.inference.kind == "none"
+        require(plain or training.pack == 1, "training.pack", "1 with a condition or an encoder", training.pack)
+        require(
+            self.inference.kind != "bigan" or self.objective.name in ("non-saturating", "minimax", "blend", "f:log"),
+            "objective.name",
+            "non-saturating, minimax, blend or f:log with inference.kind = bigan",
+            self.objective.name,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain dictionaries, lists, strings and numbers: what config.json holds."""

@@ -16,10 +16,16 @@ _DEVICE_SHARE = 0.5
 
 
 class Batch(NamedTuple):
-    """Rows as values [B, D], with their labels [B] where they are asked for. Replicas at once have a leading axis."""
+    """Rows as values [B, D], with their labels [B] where they are asked for. Replicas at once have a leading axis.
+
+    `given` [B, C] is what the networks are told beside the rows, where they are told anything. `known` are other rows
+    [B, D] with their labels [B], for a discriminator that learns classes from them.
+    """
 
     rows: Tensor
     labels: Tensor | None = None
+    given: Tensor | None = None
+    known: tuple[Tensor, Tensor] | None = None
 
     @property
     def size(self) -> int:
@@ -87,6 +93,11 @@ class BatchStream:
         # Called before each batch is drawn: a place between two updates.
         self.on_draw: Callable[[], None] = lambda: None
 
+    @property
+    def like(self) -> Tensor:
+        """An empty tensor of the batches' type, on their device."""
+        return torch.empty(0, dtype=self._dtype, device=self._device)
+
     def draw(self, position: int) -> Batch:
         """Batch number `position`, 0 or more, on the device, in tensors of its own."""
         self.on_draw()
@@ -133,3 +144,29 @@ class BatchStream:
         batch = torch.empty((len(index), self._rows.shape[1]), dtype=self._rows.dtype, device="cpu", pin_memory=True)
         torch.index_select(self._rows, 0, index, out=batch)
         return batch.to(self._device, non_blocking=True)
+
+
+class KnownRows:
+    """Endless batches of the rows whose labels are known, in an order that is a pure function of (seed, pass).
+
+    `chosen` [n] int64 are the rows; a batch may hold the end of one pass over them and the beginning of the next.
+    """
+
+    def __init__(self, dataset: Dataset, chosen: Tensor, batch_size: int, *, seed: int, like: Tensor) -> None:
+        assert dataset.train.labels is not None
+        rows = dataset.training_values(dataset.train.stored[chosen], like.dtype)
+        self._rows, self._labels = rows.to(like.device), dataset.train.labels[chosen].to(like.device)
+        self._size, self._seed = batch_size, seed
+
+    def draw(self, position: int) -> tuple[Tensor, Tensor]:
+        """Rows [B, D] and labels [B] of batch number `position`."""
+        count = len(self._rows)
+        first, last = position * self._size, (position + 1) * self._size - 1
+        passes = range(first // count, last // count + 1)
+        order = torch.cat([self._permutation(number) for number in passes])[first - passes[0] * count :][: self._size]
+        order = order.to(self._rows.device)
+        return self._rows[order], self._labels[order]
+
+    def _permutation(self, number: int) -> Tensor:
+        rng = torch.Generator().manual_seed(derive_seed(self._seed, f"order of labelled rows in pass {number}"))
+        return torch.randperm(len(self._rows), generator=rng, device=rng.device)

@@ -37,7 +37,8 @@ LATEST = "latest"
 class DataFacts:
     """What a run needs to know of its data without reading them: dataset.json.
 
-    `fingerprint` is the SHA-256 of the training rows; resuming on other rows is refused.
+    `fingerprint` is the SHA-256 of the training rows; resuming on other rows is refused. `label_counts` is how many
+    training rows the classes 0, 1, … have, where they have such labels.
     """
 
     name: str
@@ -47,9 +48,12 @@ class DataFacts:
     divisor: float
     rows: dict[str, int]
     fingerprint: str
+    label_counts: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
+        from gantool.data.labels import count_labels
+
         rows = {name: len(dataset.split(name)) for name in ("train", "validation", "test")}
         return cls(
             dataset.name,
@@ -59,6 +63,7 @@ class DataFacts:
             dataset.divisor,
             rows,
             dataset.fingerprint(),
+            count_labels(dataset.train),
         )
 
 
@@ -117,14 +122,21 @@ class Run:
         import torch
 
         from gantool.isolation import own_modes
-        from gantool.models import build_generator
+        from gantool.models import build_generator, conditions_of
 
         with own_modes():
             mean = torch.full((self.data.dimension,), 0.5, dtype=torch.float32, device="cpu")  # a checkpoint's is read
             empty = build_generator(
-                self.config.generator, self.config.noise.dimension, mean, torch.Generator(), self.data.shape
+                self.config.generator,
+                self.config.noise.dimension,
+                mean,
+                torch.Generator(),
+                self.data.shape,
+                condition=conditions_of(self.config, self.data.label_counts)[0],
+                inference=self.config.inference,
             )
             empty.symmetric = self.config.data.scale == "symmetric"
+            empty.label_counts = self.data.label_counts if self.config.data.condition == "label" else ()
             self._load(empty, "average" if self.config.training.average else "generator", step)
             return empty.to(device).eval()
 
@@ -133,22 +145,25 @@ class Run:
         import torch
 
         from gantool.isolation import own_modes
-        from gantool.models import build_discriminator
+        from gantool.models import build_discriminator, conditions_of
 
         with own_modes():
             own, pack = self.config.discriminator, self.config.training.pack
-            empty = build_discriminator(own, self.data.shape, torch.Generator(), pack)
+            condition = conditions_of(self.config, self.data.label_counts)[1]
+            empty = build_discriminator(own, self.data.shape, torch.Generator(), pack, condition)
             self._load(empty, "discriminator", step)
             return empty.to(device).eval()
 
-    def sample(self, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> torch.Tensor:
-        """`count` samples [count, D], float32, in the data's units."""
+    def sample(
+        self, count: int, *, seed: int = 0, device: torch.device | str = "cpu", label: int | None = None
+    ) -> torch.Tensor:
+        """`count` samples [count, D], float32, in the data's units; of the class `label`, of a conditional run."""
         import torch
 
         from gantool.sampling import generate
 
         network = self.load_generator(device)
-        return generate(network, self.config.noise, count, seed=seed, device=torch.device(device))
+        return generate(network, self.config.noise, count, seed=seed, device=torch.device(device), label=label)
 
     def _load(self, network: torch.nn.Module, group: str, step: int | None) -> None:
         path, tensors = self._read(group, step)

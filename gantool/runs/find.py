@@ -41,7 +41,8 @@ def open_run(path: Path) -> Run:
     try:
         config = build_config(json.loads((path / "config.json").read_text(encoding="utf-8")))
         facts = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
-        data = DataFacts(**facts | {"shape": tuple(facts["shape"])})
+        lists = {"shape": tuple(facts["shape"]), "label_counts": tuple(facts.get("label_counts", ()))}
+        data = DataFacts(**facts | lists)
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not a run directory: it has no {Path(error.filename).name}.") from error
     except OSError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gantool.config import DiscriminatorSteps, NoiseConfig, PenaltyConfig, ReleasedOptions
+from gantool.config import DiscriminatorSteps, InferenceConfig, NoiseConfig, PenaltyConfig, ReleasedOptions
 from gantool.data.batches import Batch
 from gantool.models import draw_noise
 from gantool.objectives import Objective
@@ -71,6 +71,7 @@ class Game:
     options: ReleasedOptions = field(default_factory=ReleasedOptions)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     feature_matching: float = 0.0
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     play: str = "gradient"
     consensus: float = 0.0
     pack: int = 1

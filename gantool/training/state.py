@@ -12,13 +12,15 @@ from gantool.config import RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
-from gantool.models import build_discriminator, build_generator
+from gantool.models import build_discriminator, build_generator, conditions_of
+from gantool.numerics.rows import random_subset
 from gantool.objectives import build_objective
 from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
 from gantool.training.average import WeightAverage
 from gantool.training.game import Game, Player, copied
 from gantool.training.optimizers import build_optimizer
+from gantool.training.supply import label_counts_of, supply
 
 GROUPS = ("generator", "discriminator", "optimizer", "rng")
 
@@ -106,13 +108,27 @@ def build_state(
         device=device,
         dtype=dtype,
         beside=stream,
+        labelled=config.data.condition == "label",
         keep_last=training.last_batch == "keep",
     )
     weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     _require_reachable(config, dataset)
-    generator = build_generator(config.generator, config.noise.dimension, _mean(dataset), weights, dataset.shape)
-    generator.symmetric = dataset.symmetric
-    discriminator = build_discriminator(config.discriminator, dataset.shape, weights, training.pack)
+    label_counts = label_counts_of(config, dataset)
+    for_generator, for_discriminator = conditions_of(config, label_counts)
+    generator = build_generator(
+        config.generator,
+        config.noise.dimension,
+        _mean(dataset),
+        weights,
+        dataset.shape,
+        condition=for_generator,
+        inference=config.inference,
+    )
+    generator.symmetric, generator.label_counts = dataset.symmetric, label_counts
+    discriminator = build_discriminator(config.discriminator, dataset.shape, weights, training.pack, for_discriminator)
+    if config.discriminator.init_rows:
+        stored = random_subset(dataset.train.stored, config.discriminator.init_rows, training.seed)
+        discriminator.train().standardise(dataset.training_values(stored), weights)
     optimistic = training.play == "optimistic"
     clip = config.objective.penalty.limit if config.objective.penalty.kind == "clip" else None
     for network in (generator, discriminator):
@@ -122,13 +138,14 @@ def build_state(
         Player(discriminator, build_optimizer(discriminator, config.optimizer.of("discriminator"), optimistic, clip)),
         objective=build_objective(config.objective),
         noise=config.noise,
-        draw_batch=batches.draw,
+        draw_batch=supply(config, dataset, batches),
         rng=torch.Generator(device).manual_seed(derive_seed(training.seed, "training")),
         batch_size=training.batch_size,
         discriminator_steps=training.discriminator_steps,
         options=training,
         penalty=config.objective.penalty,
         feature_matching=config.objective.feature_matching,
+        inference=config.inference,
         play=training.play,
         consensus=training.consensus,
         pack=training.pack,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from gantool.config import TrainingConfig
 from gantool.data.batches import Batch
@@ -42,39 +44,42 @@ class AutogradEngine:
 
     def generate(self, z: Tensor, batch: Batch) -> Batch:
         with torch.no_grad(), self._precision():
-            return batch._replace(rows=self._generate(z))
+            return self._pair(z, batch)
 
     def discriminator_gradients(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor, Tensor]:
         with self._precision():
-            real_logits, fake_logits = self._judge_both(real.rows, fake.rows)
+            with torch.no_grad():
+                real = self._encoded(real)
+            real_logits, fake_logits = self._judge_both(real, fake)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            loss = loss + self._penalty(real.rows, fake.rows)
+            loss = loss + self._penalty(real, fake) + self._of_classes(real)
             self.of_discriminator = self._unless_it_rests(1, loss, self.game.discriminator.gradients(loss))
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
     def generator_gradients(self, z: Tensor, batch: Batch) -> Tensor:
         with self._precision(), self.game.discriminator.frozen():
-            fake = self._generate(z)
-            real_logits = self._judge(batch.rows) if self.game.objective.needs_real else None
-            loss = self._generator_loss(fake, self._judge_for_generator(fake), batch.rows, real_logits)
-            self.of_generator = self._unless_it_rests(0, loss, self._of_generator(loss, fake))
+            fake = self._pair(z, batch)
+            real_logits = self._judge(self._encoded(batch)) if self._needs_real() else None
+            loss = self._generator_loss(z, fake, self._judge_for_generator(fake), batch, real_logits)
+            self.of_generator = self._unless_it_rests(0, loss, self._of_generator(loss, fake.rows))
         return loss.detach()
 
     def joint_gradients(self, real: Batch) -> Iteration:
         with self._precision():
-            fake = self._generate(self.draw_noise(real.size))
-            real_logits, fake_logits = self._judge(real.rows), self._judge(fake)
+            z = self.draw_noise(real.size)
+            fake = self._pair(z, real)
+            real_logits, fake_logits = self._judge(self._encoded(real)), self._judge(fake)
             discriminator_loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            discriminator_loss = discriminator_loss + self._penalty(real.rows, fake.detach())
+            discriminator_loss = discriminator_loss + self._penalty(real, fake) + self._of_classes(real)
             # One mask for both losses, unless the generator's has none.
             again = not self.game.options.dropout_for_generator
             judged = self._judge_for_generator(fake) if again else fake_logits
-            generator_loss = self._generator_loss(fake, judged, real.rows, real_logits)
+            generator_loss = self._generator_loss(z, fake, judged, real, real_logits)
             if self.game.play == "consensus":
                 self.of_discriminator, self.of_generator = self._in_consensus(discriminator_loss, generator_loss)
             else:
                 of_discriminator = self.game.discriminator.gradients(discriminator_loss, keep_graph=True)
-                of_generator = self._of_generator(generator_loss, fake)
+                of_generator = self._of_generator(generator_loss, fake.rows)
                 self.of_discriminator = self._unless_it_rests(1, discriminator_loss, of_discriminator)
                 self.of_generator = self._unless_it_rests(0, generator_loss, of_generator)
         seen = (discriminator_loss, generator_loss, real_logits, fake_logits)
@@ -99,26 +104,53 @@ class AutogradEngine:
     def go_back(self, to: list[Groups]) -> None:
         self.game.put_back(to[0], random_numbers=False)
 
-    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor | float:
-        return penalty(self.game.penalty, Judged(self._judge, real, fake, self.game.rng, self.game.pack))
+    def _penalty(self, real: Batch, fake: Batch) -> Tensor | float:
+        def judge(rows: Tensor) -> Tensor:
+            return self._judge(real._replace(rows=rows))
 
-    def _generator_loss(self, fake: Tensor, logits: Tensor, real: Tensor, real_logits: Tensor | None) -> Tensor:
-        """The generator's loss on these logits of `fake`; `real` are real rows."""
+        judged = Judged(judge, real.rows, fake.rows.detach(), self.game.rng, self.game.pack)
+        return penalty(self.game.penalty, judged)
+
+    def _of_classes(self, real: Batch) -> Tensor | float:
+        """The cross-entropy of the labelled rows that go with this batch, where some are known."""
+        if real.known is None:
+            return 0.0
+        rows, labels = real.known
+        classify: Any = self.game.discriminator.network.class_logits
+        return cross_entropy(classify(rows, self.game.rng).float(), labels)
+
+    def _generator_loss(
+        self, z: Tensor, fake: Batch, logits: Tensor, real: Batch, real_logits: Tensor | None
+    ) -> Tensor:
+        """The generator's loss at z, on these logits of `fake`; `real` are real rows."""
         below = self.game.options.generator_below
         if below < 1.0:
             # What is left out gives no gradient; the loss stays the mean over all.
             logits = logits.where(logits.sigmoid() < below, logits.detach())
-        loss = self.game.objective.generator_loss(logits, real_logits)
+        objective = self.game.objective
+        loss = objective.generator_loss(logits, real_logits if objective.needs_real else None)
+        loss = loss + self._of_encoder(z, fake, real_logits)
         return loss + self.game.feature_matching * self._feature_distance(real, fake)
 
-    def _feature_distance(self, real: Tensor, fake: Tensor) -> Tensor | float:
+    def _of_encoder(self, z: Tensor, fake: Batch, real_logits: Tensor | None) -> Tensor | float:
+        """What the encoder, which the generator's optimizer moves, adds to the generator's loss."""
+        inference = self.game.inference
+        if inference.kind == "none":
+            return 0.0
+        if inference.kind == "bigan":  # real pairs are to look generated
+            assert real_logits is not None
+            return self.game.objective.generator_loss(-real_logits)
+        rows = fake.rows.detach() if inference.kind == "regressor" else fake.rows
+        return inference.weight * (self._encode(rows) - z).square().mean()
+
+    def _feature_distance(self, real: Batch, fake: Batch) -> Tensor | float:
         """‖E φ(x) − E φ(G(z))‖², φ being the discriminator's last hidden layer (Salimans et al. 2016)."""
         if not self.game.feature_matching:
             return 0.0
-        features = self.game.discriminator.network.features
+        features: Any = self.game.discriminator.network.features
         with torch.no_grad():
-            aim = features(real, self.game.rng).mean(dim=0)  # type: ignore[operator]  # a Discriminator's method
-        found: Tensor = features(fake, self.game.rng).mean(dim=0)  # type: ignore[operator]
+            aim = features(real.rows, self.game.rng, real.given).mean(dim=0)
+        found: Tensor = features(fake.rows, self.game.rng, fake.given).mean(dim=0)
         distance: Tensor = (found - aim).square().sum()
         return distance
 
@@ -149,7 +181,7 @@ class AutogradEngine:
         rests = self.game.options.rest_below
         return () if rests is not None and float(loss.detach()) < rests[player] else gradients
 
-    def _judge_for_generator(self, fake: Tensor) -> Tensor:
+    def _judge_for_generator(self, fake: Batch) -> Tensor:
         network = self.game.discriminator.network
         if self.game.options.dropout_for_generator:
             return self._judge(fake)
@@ -162,23 +194,42 @@ class AutogradEngine:
             for dropout in dropouts:
                 dropout.train()
 
-    def _generate(self, z: Tensor) -> Tensor:
-        rows: Tensor = self.game.generator.network(z, self.game.rng)
-        return rows
+    def _pair(self, z: Tensor, batch: Batch) -> Batch:
+        """Generated rows, with what the discriminator is told beside them: the batch's condition, or z itself."""
+        rows: Tensor = self._apply(self.game.generator.network, z, batch.given)
+        return batch._replace(rows=rows, given=z if self.game.inference.kind == "bigan" else batch.given)
 
-    def _judge(self, rows: Tensor) -> Tensor:
+    def _apply(self, network: nn.Module, x: Tensor, given: Tensor | None) -> Tensor:
+        found: Tensor = network(x, self.game.rng) if given is None else network(x, self.game.rng, given)
+        return found
+
+    def _encoded(self, real: Batch) -> Batch:
+        """Real rows, with what the discriminator is told beside them: their condition, or their codes."""
+        return real._replace(given=self._encode(real.rows)) if self.game.inference.kind == "bigan" else real
+
+    def _encode(self, rows: Tensor) -> Tensor:
+        encoder: Any = self.game.generator.network.encoder
+        codes: Tensor = encoder(rows, self.game.rng)
+        return codes
+
+    def _needs_real(self) -> bool:
+        return self.game.objective.needs_real or self.game.inference.kind == "bigan"
+
+    def _judge(self, batch: Batch) -> Tensor:
         """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
+        rows = batch.rows
         if std := self.game.options.input_noise:
             rows = rows + std * torch.empty_like(rows).normal_(generator=self.game.rng)
-        logits: Tensor = self.game.discriminator.network(rows, self.game.rng)
+        logits: Tensor = self._apply(self.game.discriminator.network, rows, batch.given)
         return logits if logits.dtype == torch.float64 else logits.float()
 
-    def _judge_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _judge_both(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
         """In one pass, since matrices of twice the rows keep the machine busier, unless the rows of a pass mix."""
         if getattr(self.game.discriminator.network, "mixes_rows", False):
             return self._judge(real), self._judge(fake)
-        logits = self._judge(torch.cat([real, fake]))
-        judged = len(real) // self.game.pack
+        given = None if real.given is None or fake.given is None else torch.cat([real.given, fake.given])
+        logits = self._judge(Batch(torch.cat([real.rows, fake.rows]), given=given))
+        judged = len(real.rows) // self.game.pack
         return logits[:judged], logits[judged:]
 
     def _precision(self) -> AbstractContextManager[object]:

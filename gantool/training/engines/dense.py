@@ -35,8 +35,12 @@ def why_not_dense(states: Sequence[TrainingState]) -> str:
         find_layers = getattr(player.network, "dense_layers", None)
         if find_layers is None:
             return f"{type(player.network).__name__} is not a stack of fully connected layers"
+        if getattr(player.network, "junction", None) is not None:
+            return f"{type(player.network).__name__} has a second input"
         if find_layers() is None:
             return f"{type(player.network).__name__} has other than fully connected layers, or norms"
+    if game.inference.kind != "none":
+        return "an encoder is trained beside the game"
     if game.objective.needs_real:
         return "the generator's loss compares with real rows"
     if game.penalty.differentiates:

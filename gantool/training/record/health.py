@@ -124,10 +124,14 @@ class Health:
             return parzen_log_density(self.scored, samples, best).double().mean().item(), best.item()
 
     def _judgements(self) -> tuple[float, float, float] | tuple[()]:
-        """The discriminator's means on training and validation rows, and its overfit; nothing without the latter."""
-        if len(self.judged[1]) < 2 * self.config.training.pack:
-            return ()
+        """The discriminator's means on training and validation rows, and its overfit.
+
+        Nothing where there are no such rows, or where the discriminator is told something beside them.
+        """
         game = self.state.game
+        told = getattr(game.discriminator.network, "junction", None) is not None
+        if told or len(self.judged[1]) < 2 * self.config.training.pack:
+            return ()
         network = game.discriminator.network
         z = draw_noise(self.config.noise, self.count, self._fresh(), dtype=self.judged[0].dtype)
         network.eval()

@@ -1,0 +1,44 @@
+"""What a training batch holds beside its rows: what the networks are told, and rows whose labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gantool.config import RunConfig
+from gantool.data import Dataset
+from gantool.data.batches import Batch, BatchStream, KnownRows
+from gantool.data.labels import as_vectors, few_labels, require_classes
+from gantool.errors import UsageError
+
+
+def label_counts_of(config: RunConfig, dataset: Dataset) -> tuple[int, ...]:
+    """The rows of each class, where the networks are told them; else empty. UsageError where they cannot be."""
+    return require_classes(dataset) if config.data.condition == "label" else ()
+
+
+def supply(config: RunConfig, dataset: Dataset, batches: BatchStream) -> Callable[[int], Batch]:
+    """Batch number `position` with all that the objective and the networks need of it."""
+    if config.data.condition == "label":
+        classes = len(require_classes(dataset))
+        return lambda position: _told(batches.draw(position), classes)
+    if config.objective.name == "k-plus-one":
+        known = _known_rows(config, dataset, batches)
+        return lambda position: batches.draw(position)._replace(known=known.draw(position))
+    return batches.draw
+
+
+def _told(batch: Batch, classes: int) -> Batch:
+    assert batch.labels is not None
+    return batch._replace(given=as_vectors(batch.labels, classes).to(batch.rows.dtype))
+
+
+def _known_rows(config: RunConfig, dataset: Dataset, batches: BatchStream) -> KnownRows:
+    classes, last = len(require_classes(dataset)), len(config.discriminator.layers) - 1
+    units = getattr(config.discriminator.layers[last], "units", 0)
+    if units != classes:
+        raise UsageError(
+            f"discriminator.layers.{last}.units must be {classes}, the classes of {dataset.name}, not {units}."
+        )
+    seed = config.training.seed
+    chosen = few_labels(dataset, config.data.labels, seed)
+    return KnownRows(dataset, chosen, config.training.batch_size, seed=seed, like=batches.like)
