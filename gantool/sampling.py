@@ -22,17 +22,18 @@ def generate(
     seed: int,
     device: torch.device | str,
     batch_size: int = 1000,
-    label: int | None = None,
+    labels: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Draws z from the prior and returns G(z): [count, D] float32 on `device`, in the data's units.
 
     All noise is drawn at once and on the CPU, so that one seed means the same z on every device and for every
-    `batch_size`. A generator that is told classes gets those of :func:`sample_labels`, or `label` alone.
-    Raises UsageError for a count below 1, and for a label that the generator cannot be told.
+    `batch_size`. A generator that is told classes gets `labels` [count] int64, or those of :func:`sample_labels`.
+    Raises UsageError for a count below 1.
     """
     if count < 1:
         raise UsageError(f"The number of samples must be 1 or more, but is {count}.")
-    labels = sample_labels(generator, count, seed, label)
+    if labels is None:
+        labels = sample_labels(generator, count, seed)
     z = draw_noise(noise, count, _rng(seed, "samples"))
     return _apply(generator, z, device, batch_size, _told(generator, labels))
 

@@ -50,6 +50,15 @@ NeighboursFile = Annotated[
 WalkFile = Annotated[
     Path | None, _file("A GIF that loops: images on closed walks through a few z (as many rows as columns).")
 ]
+Label = Annotated[
+    int | None,
+    typer.Option(
+        "--class",
+        help="Samples of this class alone.",
+        show_default=False,
+        rich_help_panel=_COMMON,
+    ),
+]
 Columns = Annotated[
     int | None,
     typer.Option(
@@ -67,6 +76,7 @@ def sample(
     output: Output,
     run: RunName = None,
     n: Count = 64,
+    label: Label = None,
     grid: GridFile = None,
     out: ArrayFile = None,
     interpolate: InterpolateFile = None,
@@ -88,6 +98,8 @@ def sample(
     Example: gantool sample 3 --n 10000 --out samples.npz --interpolate strip.png --neighbours nearest.png
 
     Example: gantool sample --walk walk.gif
+
+    Example: gantool sample --class 7 --grid sevens.png (of a conditional run; without --class a row a class)
     """
     started = time.monotonic()
     from gantool.cli.stages import shown_progress
@@ -106,6 +118,7 @@ def sample(
         walk=walk,
         columns=columns,
         rows=rows,
+        label=label,
     )
     with shown_progress() as progress:
         report = draw(

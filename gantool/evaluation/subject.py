@@ -14,7 +14,7 @@ from gantool.evaluation.array_files import ArrayFiles, Loaded, load_files
 from gantool.evaluation.arrays import Rows
 from gantool.runs import Run
 from gantool.runs.data import load_data
-from gantool.sampling import generate
+from gantool.sampling import generate, sample_labels
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Place:
 class Subject:
     """Samples, and the real rows beside which they are judged.
 
-    `draw(count, seed)` gives samples [n, D] on the CPU: `count` of a run, all of a file. The real rows are those of
+    `draw(count, seed)` gives samples [n, D] on the CPU: `count` of a run, all of a file; `labels(count, seed)` are the
+    classes [n] that a run's generator was told for them, None where it is told none. The real rows are those of
     `dataset`, or, where that is None, of `files`. `run` and `step` are None for files.
     """
 
@@ -42,6 +43,7 @@ class Subject:
     place: Place
     dataset: Dataset | None
     files: Loaded | None = None
+    labels: Callable[[int, int], torch.Tensor | None] = lambda count, seed: None
     run: Run | None = None
     step: int | None = None
 
@@ -68,7 +70,11 @@ def subject_of_run(run: Run, place: Place, split: str, step: int | None = None) 
     def draw(count: int, seed: int) -> torch.Tensor:
         return generate(generator, run.config.noise, count, seed=seed, device=place.device).cpu()
 
-    return Subject(draw, split, place, dataset, run=run, step=run.latest_step() if step is None else step)
+    def labels(count: int, seed: int) -> torch.Tensor | None:
+        return sample_labels(generator, count, seed)
+
+    judged = run.latest_step() if step is None else step
+    return Subject(draw, split, place, dataset, labels=labels, run=run, step=judged)
 
 
 def subject_of_files(files: ArrayFiles, place: Place, split: str = "test") -> Subject:

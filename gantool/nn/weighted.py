@@ -119,10 +119,10 @@ def weight_norms(affine: nn.Module) -> Tensor | None:
     """The norms of the units' weights where the weight is computed from them, [units, 1 …]; else None."""
     if not parametrize.is_parametrized(affine, "weight"):
         return None
-    first = affine.parametrizations.weight[0]  # type: ignore[index, union-attr]
-    if isinstance(first, _FixedNorms):
-        return cast(Tensor, first.norms)
-    return getattr(affine.parametrizations.weight, "original0", None)
+    of_weight = cast(Any, affine.parametrizations).weight
+    if isinstance(of_weight[0], _FixedNorms):
+        return cast(Tensor, of_weight[0].norms)
+    return getattr(of_weight, "original0", None)
 
 
 def normalise_weight(affine: nn.Module, config: WeightedConfig, rng: torch.Generator) -> None:

@@ -14,11 +14,12 @@ import torch
 from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.files import check_output, replacing
+from gantool.models import Generator
 from gantool.pictures import sheets
 from gantool.progress import Progress, silent
 from gantool.runs import Run
 from gantool.runs.data import load_data
-from gantool.sampling import generate, interpolate, latent_walk, nearest_training
+from gantool.sampling import generate, interpolate, latent_walk, nearest_training, sample_labels
 from gantool.seeds import check_seed
 
 OUTPUTS = ("grid", "out", "interpolate", "neighbours", "walk")
@@ -28,6 +29,7 @@ _WALK_COLUMNS = 4  # a walk shows 4 × 4 images
 FRAME_MILLISECONDS = 60
 # A sheet is there to be looked at; an array holds any number of samples.
 MOST_IMAGES, MOST_PAIRS = 1_024, 60
+_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class SampleRequest:
 
     `grid`, `interpolate` and `neighbours` are .png files, `walk` is a .gif and `out` a .npz or .npy file; with none of
     them a sheet goes into the run. `grid` shows the first 1,024 samples and `neighbours` the first 60. `columns` None
-    stands for each picture's own default; `rows` are those of the interpolation.
+    stands for each picture's own default; `rows` are those of the interpolation. `label` is the class of all samples of
+    a conditional run; without one its sheet has a row a class.
     """
 
     count: int = 64
@@ -49,6 +52,7 @@ class SampleRequest:
     walk: Path | None = None
     columns: int | None = None
     rows: int = 8
+    label: int | None = None
 
     def __post_init__(self) -> None:
         for flag, value in (("--n", self.count), ("--columns", self.columns), ("--rows", self.rows)):
@@ -93,9 +97,12 @@ def draw(
     needs_data = "neighbours" in files or ("grid" in files and _is_plotted(shape))
     dataset = load_data(run, root=data_root, offline=offline, array=array) if needs_data else None
     progress("drawing samples", 0, 0)
-    samples = generate(generator, run.config.noise, request.count, seed=request.seed, device=device).cpu()
+    labels = sample_labels(generator, request.count, request.seed, request.label)
+    samples = generate(
+        generator, run.config.noise, request.count, seed=request.seed, device=device, labels=labels
+    ).cpu()
     if path := files.get("out"):
-        _write_array(samples, shape, request.seed, path)
+        _write_array(samples, shape, request.seed, path, labels)
     notes: list[str] = []
     pixels = partial(sheets.as_pixels, norm=run.config.data.norm)
     if run.config.data.norm is not None and len(shape) == 3:
@@ -103,6 +110,10 @@ def draw(
     if path := files.get("grid"):
         shown = samples if _is_plotted(shape) else _first(samples, MOST_IMAGES, "sheet", notes)
         columns = request.columns or math.ceil(math.sqrt(len(shown)))
+        if generator.label_counts and request.label is None and not _is_plotted(shape):
+            columns = request.columns or _PER_CLASS
+            shown = _row_a_class(generator, run, columns, request.seed, device)
+            notes.append(f"The sheet shows {columns} samples of each class, a row a class.")
         sheets.sheet(pixels(shown), shape, columns, path, data=_points(dataset))
     if path := files.get("interpolate"):
         progress("drawing interpolations", 0, 0)
@@ -131,6 +142,13 @@ def draw(
     }
 
 
+def _row_a_class(generator: Generator, run: Run, columns: int, seed: int, device: torch.device) -> torch.Tensor:
+    """`columns` samples of each class, a class after the other."""
+    classes = len(generator.label_counts)
+    labels = torch.arange(classes, device="cpu").repeat_interleave(columns)
+    return generate(generator, run.config.noise, len(labels), seed=seed, device=device, labels=labels).cpu()
+
+
 def _is_plotted(shape: tuple[int, ...]) -> bool:
     """True for numbers and points in the plane: one picture holds any number of them."""
     return shape in ((1,), (2,))
@@ -143,14 +161,19 @@ def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> 
     return samples[:most]
 
 
-def _write_array(samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path) -> None:
-    """Rows [N, D], and their shape beside them; a .npy file has no place for it, and takes colours as [N, C, H, W]."""
+def _write_array(
+    samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path, labels: torch.Tensor | None
+) -> None:
+    """Rows [N, D], with their shape and classes; a .npy file holds the rows alone, and takes colours as [N, C, H, W]."""
     with replacing(path) as partial, partial.open("wb") as file:
         if path.suffix.lower() == ".npy":
             colours = len(shape) == 3 and shape[0] > 1
             np.save(file, (samples.view(-1, *shape) if colours else samples).numpy(), allow_pickle=False)
         else:
-            np.savez(file, samples=samples.numpy(), seed=np.int64(seed), shape=np.array(shape, np.int64))
+            arrays = {"samples": samples.numpy(), "seed": np.array(seed), "shape": np.array(shape, np.int64)}
+            if labels is not None:
+                arrays["labels"] = labels.numpy()
+            np.savez(file, allow_pickle=False, **arrays)
 
 
 def _points(dataset: Dataset | None) -> torch.Tensor | None:

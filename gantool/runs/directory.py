@@ -160,10 +160,11 @@ class Run:
         """`count` samples [count, D], float32, in the data's units; of the class `label`, of a conditional run."""
         import torch
 
-        from gantool.sampling import generate
+        from gantool.sampling import generate, sample_labels
 
         network = self.load_generator(device)
-        return generate(network, self.config.noise, count, seed=seed, device=torch.device(device), label=label)
+        labels = sample_labels(network, count, seed, label)
+        return generate(network, self.config.noise, count, seed=seed, device=torch.device(device), labels=labels)
 
     def _load(self, network: torch.nn.Module, group: str, step: int | None) -> None:
         path, tensors = self._read(group, step)

@@ -120,7 +120,9 @@ def parzen_of(subject: Subject, settings: ParzenSettings, progress: Progress = s
         given, data = subject.given()
         rows = settings.validation_rows
         target = target_of_arrays(data, given.validation, given.train, rows, settings.references)
-    labels, said = files.samples.labels if files else None, list[str]()
+    labels, said = subject.labels(settings.num_samples, settings.seed), list[str]()
+    if files:
+        labels = files.samples.labels
     if files and target.labels is not None:
         origin = files.data.origin if files.data else target.dataset
         labels, said = labels_by_name(files.samples, target.classes, origin)
