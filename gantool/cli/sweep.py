@@ -156,7 +156,7 @@ def in_words(cell: Cell | None, name: str) -> str:
     mean, error = cell.mean, cell.standard_error
     if percent:
         return f"{mean:.1%}" if error is None else f"{mean:.1%} ± {error:.1%}"
-    digits = 1 if name in ("modes", "Parzen, nats") else 2
+    digits = 1 if name in ("modes", "Parzen, nats", "by class, nats") else 2
     return f"{mean:,.{digits}f}" if error is None else f"{mean:,.{digits}f} ± {error:.{digits}f}"
 
 

@@ -36,7 +36,8 @@ class Measure(NamedTuple):
 
 
 def _of_parzen(record: Mapping[str, Any]) -> dict[str, float | None]:
-    return {"Parzen, nats": record["log_likelihood"]}
+    by_class = record.get("class_conditional") or {}
+    return {"Parzen, nats": record["log_likelihood"], "by class, nats": by_class.get("log_likelihood")}
 
 
 def _of_features(record: Mapping[str, Any]) -> dict[str, float | None]:

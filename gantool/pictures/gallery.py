@@ -164,7 +164,7 @@ def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> 
 def _write_array(
     samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path, labels: torch.Tensor | None
 ) -> None:
-    """Rows [N, D], with their shape and classes; a .npy file holds the rows alone, and takes colours as [N, C, H, W]."""
+    """Rows [N, D], with their shape and classes; a .npy file has the rows alone, and takes colours as [N, C, H, W]."""
     with replacing(path) as partial, partial.open("wb") as file:
         if path.suffix.lower() == ".npy":
             colours = len(shape) == 3 and shape[0] > 1

@@ -181,12 +181,14 @@ def _train(run: Run | None, job: Job, dataset: Dataset) -> Outcome:
 
 
 def _measured(run: Run, name: str, settings: Any, place: Place) -> dict[str, Any]:
-    """The run's record of this measure at these settings and the last step; measured where there is none."""
+    """The run's record of this measure at these settings, of the last step or, where one is kept, of the best look's;
+    measured where there is none."""
+    step = run.best_step() if run.config.training.keep_best == "parzen" else run.latest_step()
     for found in run.scores():
         own = (found.get("measure"), found.get("num_samples"), found.get("seed"), found.get("step"))
-        if own == (name, settings.num_samples, settings.seed, run.latest_step()):
+        if own == (name, settings.num_samples, settings.seed, step):
             return found
-    result: dict[str, Any] = measure(name, subject_of_run(run, place, "test"), settings).to_dict()
+    result: dict[str, Any] = measure(name, subject_of_run(run, place, "test", step), settings).to_dict()
     record(run, result)
     return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gantool.cli.reproduce import figures, table1, toys
+from gantool.cli.reproduce import figures, studies, table1, toys
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,3 +23,5 @@ def about() -> None:
 app.command("table1")(table1.table1)
 app.command("figures")(figures.figures)
 app.command("toys")(toys.toys)
+for name in studies.ABOUT:
+    app.command(name)(studies.study_command(name))

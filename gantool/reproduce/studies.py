@@ -1,0 +1,51 @@
+"""What the paper proposes, tried on real data: each study is a sweep, what scores its runs, and published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gantool.evaluation.parzen.score import ParzenSettings
+from gantool.sweep.plan import Sweep, point_of
+
+
+@dataclass(frozen=True)
+class Study:
+    """`plan(folder, seeds, quick)` are the runs, `measures(quick)` what scores each.
+
+    `published` are rows of what others print: the model, its figure, and where it is from and differs. `reading` says
+    how the columns are to be read.
+    """
+
+    about: str
+    plan: Callable[[Path, int, bool], Sweep]
+    measures: Callable[[bool], tuple[tuple[str, Any], ...]]
+    published: tuple[tuple[str, str, str], ...]
+    reading: str
+
+
+def _conditional(folder: Path, seeds: int, quick: bool) -> Sweep:
+    preset, settings = ("digits-conditional", ("training.steps=400",)) if quick else ("cgan", ())
+    return Sweep((point_of(preset, settings, preset),), folder, seeds)
+
+
+def _by_parzen(quick: bool) -> tuple[tuple[str, Any], ...]:
+    return (("parzen", ParzenSettings(num_samples=1_000 if quick else 10_000, references=False)),)
+
+
+CONDITIONAL = Study(
+    "p(x | class): the conditional GAN's net, scored overall and by class",
+    _conditional,
+    _by_parzen,
+    (
+        ("conditional GAN", "132 ± 1.8", "Mirza and Osindero 2014: 1,000 samples of each class"),
+        ("conditional GAN", "283.03 ± 2.15", "another recipe of that name: Adam, batch 128, 50 epochs, cross-entropy"),
+        ("adversarial nets", "225 ± 2", "Goodfellow et al. 2014: not told the class"),
+    ),
+    "Parzen: each row under all 10,000 samples; by class: each row under the samples of its own class alone, about "
+    "1,000. The checkpoint of the best look at validation rows is scored.",
+)
+
+STUDIES = {"conditional": CONDITIONAL}
