@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gantool.cli import bench, build, config, data, doctor, eval, report, reproduce, runs, sample, sweep, theory, train
+from gantool.cli import (
+    bench,
+    build,
+    config,
+    data,
+    doctor,
+    eval,
+    infer,
+    report,
+    reproduce,
+    runs,
+    sample,
+    sweep,
+    theory,
+    train,
+)
 from gantool.cli.processors import limit_spinning
 from gantool.version import __version__
 
@@ -52,6 +67,7 @@ app = typer.Typer(
 
 app.command("train", rich_help_panel="Work")(train.train)
 app.command("sample", rich_help_panel="Work")(sample.sample)
+app.command("infer", rich_help_panel="Work")(infer.infer)
 app.add_typer(eval.app, name="eval", rich_help_panel="Work")
 app.add_typer(bench.app, name="bench", rich_help_panel="Work")
 app.command("sweep", rich_help_panel="Work")(sweep.sweep)

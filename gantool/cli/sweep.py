@@ -152,7 +152,7 @@ def in_words(cell: Cell | None, name: str) -> str:
     """A cell as it is printed: its mean, and its standard error where it has one."""
     if cell is None:
         return "–"
-    percent = name in ("good samples", "near-duplicates", "precision", "recall")
+    percent = name in ("good samples", "near-duplicates", "precision", "recall", "1-NN by codes", "1-NN by hidden")
     mean, error = cell.mean, cell.standard_error
     if percent:
         return f"{mean:.1%}" if error is None else f"{mean:.1%} ± {error:.1%}"

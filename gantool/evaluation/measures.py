@@ -12,6 +12,8 @@ from gantool.evaluation.diversity.table import diversity_tables
 from gantool.evaluation.features.score import features_of
 from gantool.evaluation.features.sources import FeatureSettings
 from gantool.evaluation.features.table import distance_tables
+from gantool.evaluation.inference.score import InferenceSettings, inference_of
+from gantool.evaluation.inference.table import inference_tables
 from gantool.evaluation.parzen.score import ParzenSettings, parzen_of
 from gantool.evaluation.parzen.table import parzen_tables
 from gantool.evaluation.subject import Subject
@@ -53,11 +55,22 @@ def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
     return {shown: modes.get(name) for name, shown in names.items()}
 
 
+def _of_inference(record: Mapping[str, Any]) -> dict[str, float | None]:
+    names = {
+        "reconstruction": "‖x − G(E(x))‖",
+        "code_error": "‖z − E(G(z))‖",
+        "code_accuracy": "1-NN by codes",
+        "hidden_accuracy": "1-NN by hidden",
+    }
+    return {shown: record.get(name) for name, shown in names.items()}
+
+
 MEASURES = {
     measure.name: measure
     for measure in (
         Measure("parzen", ParzenSettings, parzen_of, _of_parzen, parzen_tables),
         Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
+        Measure("inference", InferenceSettings, inference_of, _of_inference, inference_tables),
         Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),
     )
 }

@@ -26,6 +26,11 @@ def draw_noise(
     return on_sphere(z.normal_(generator=rng), noise)
 
 
+def within(z: torch.Tensor, noise: NoiseConfig) -> torch.Tensor:
+    """The points of the prior's support nearest to z […, Z]."""
+    return z.clamp(*_CUBES[noise.distribution]) if noise.distribution in _CUBES else on_sphere(z, noise)
+
+
 def on_sphere(z: torch.Tensor, noise: NoiseConfig) -> torch.Tensor:
     """z […, Z], and under the spherical prior each vector scaled to the prior's radius."""
     if noise.distribution != "spherical":

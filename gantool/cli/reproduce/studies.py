@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The names are those of gantool.reproduce.studies.STUDIES, which torch would have to be loaded for.
 ABOUT = {
     "conditional": "Learn p(x | class) with the conditional GAN's net, and score it overall and by class.",
+    "inference": "Learn z from x: BiGAN, and regression on samples, alone or with the generator's help.",
 }
 
 
