@@ -28,12 +28,10 @@ class NetworkConfig:
     """A stack of layers, from input to output.
 
     With a condition, `join` says where it enters: beside the `input` of the first layer, or of `every` layer with
-    weights, as a vector, or as constant channels of an image. On `init_rows` training rows each of the discriminator's
-    layers with norm = weight is set to preactivations of mean 0 and variance 1 before training.
+    weights, as a vector, or as constant channels of an image.
     """
 
     layers: tuple[LayerConfig, ...]
-    init_rows: int = 0
     join: Join = "none"
     branches: BranchesConfig = field(default_factory=BranchesConfig)
 
@@ -41,9 +39,6 @@ class NetworkConfig:
         """Raises UsageError naming the fields as `name`.layers.<index>.<field>."""
         require(len(self.layers) > 0, f"{name}.layers", "a list of one layer or more", [])
         require_choice(self.join, get_args(Join), f"{name}.join")
-        require_count(self.init_rows, f"{name}.init_rows", least=0)
-        rows = self.init_rows if name == "generator" else 0
-        require(rows == 0, f"{name}.init_rows", "unset: a generator gets no rows", rows)
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
             layer.check(f"{name}.layers.{index}", gives_data=name == "generator" and index == last)

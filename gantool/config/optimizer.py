@@ -18,9 +18,8 @@ class PlayerOptimizer:
     """How one player's parameters move.
 
     momentum: v ← μv − lr·g, p ← p + v (not Nesterov), μ rising linearly from `momentum` in epoch 1 to `final_momentum`
-    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2` and `epsilon`, below which a gradient
-    counts little. rmsprop: Tieleman & Hinton 2012 with `smoothing`. `weight_decay` times a parameter is added to its
-    gradient.
+    at `momentum_saturates` epochs. adam: Kingma & Ba 2015 with `beta1`, `beta2`. rmsprop: Tieleman & Hinton 2012 with
+    `smoothing`. `weight_decay` times a parameter is added to its gradient.
 
     `schedule` exponential: update t = 0, 1, … uses lr = max(learning_rate / decay^t, min_learning_rate). linear: the
     rate falls from learning_rate at the end of epoch `linear_from` to 0 at the end of epoch `linear_to`, by epochs, and
@@ -37,7 +36,6 @@ class PlayerOptimizer:
     momentum_saturates: int = 250
     beta1: float = 0.5
     beta2: float = 0.999
-    epsilon: float = 1e-8
     smoothing: float = 0.99
     weight_decay: float = 0.0
     linear_from: int = 0
@@ -51,7 +49,6 @@ class PlayerOptimizer:
         require_number(self.learning_rate, f"{table}.learning_rate", "a number above 0", 1e-12)
         require_number(self.decay, f"{table}.decay", "1 or more (the rate is divided by it at each update)", 1.0)
         require_number(self.min_learning_rate, f"{table}.min_learning_rate", "0 or more", 0.0)
-        require_number(self.epsilon, f"{table}.epsilon", "a number above 0", 1e-30)
         require_number(self.weight_decay, f"{table}.weight_decay", "0 or more", 0.0)
         require_count(self.linear_from, f"{table}.linear_from", least=0)
         falls = self.schedule != "linear" or self.linear_to > self.linear_from

@@ -14,6 +14,8 @@ from gantool.evaluation.features.sources import FeatureSettings
 from gantool.evaluation.features.table import distance_tables
 from gantool.evaluation.inference.score import InferenceSettings, inference_of
 from gantool.evaluation.inference.table import inference_tables
+from gantool.evaluation.labels.score import LabelsSettings, labels_of
+from gantool.evaluation.labels.table import labels_tables
 from gantool.evaluation.parzen.score import ParzenSettings, parzen_of
 from gantool.evaluation.parzen.table import parzen_tables
 from gantool.evaluation.subject import Subject
@@ -55,6 +57,10 @@ def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
     return {shown: modes.get(name) for name, shown in names.items()}
 
 
+def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
+    return {line["classifier"]: line["test"] for line in record["mistakes"]}
+
+
 def _of_inference(record: Mapping[str, Any]) -> dict[str, float | None]:
     names = {
         "reconstruction": "‖x − G(E(x))‖",
@@ -71,6 +77,7 @@ MEASURES = {
         Measure("parzen", ParzenSettings, parzen_of, _of_parzen, parzen_tables),
         Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
         Measure("inference", InferenceSettings, inference_of, _of_inference, inference_tables),
+        Measure("labels", LabelsSettings, labels_of, _of_labels, labels_tables),
         Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),
     )
 }

@@ -15,7 +15,6 @@ from gantool.errors import UsageError
 from gantool.models.branches import Condition, Junction, build_joined, build_layers
 from gantool.nn.dense import DenseParts, FullyConnected
 from gantool.nn.plain import GaussianNoise
-from gantool.nn.weighted import Weighted
 
 
 class Stack(nn.Module):
@@ -118,21 +117,17 @@ class Discriminator(Stack):
         hidden = self.before_last(self._packed(x), rng, condition)
         return cast(Any, self.layers[-1]).preactivation(hidden, rng)  # type: ignore[no-any-return]
 
+    @property
+    def classes(self) -> int:
+        """K, the number of classes whose logits it gives; 1 where it tells real from generated alone."""
+        return int(cast(Any, self.layers[-1]).affine.weight.shape[0])
+
     def features(self, x: Tensor, rng: torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
         """x [B, D] → what the last hidden layer gives, before any noise upon it: [B/pack, F]."""
         count = len(self.layers) - 1
         while count > 0 and isinstance(self.layers[count - 1], GaussianNoise):
             count -= 1
         return self.through(count, self._packed(x), rng, condition)[0].flatten(1)
-
-    def standardise(self, x: Tensor, rng: torch.Generator | None) -> None:
-        """Sets each layer's scales and biases on these rows, from the first to the last."""
-        x = self._packed(x)
-        with torch.no_grad():
-            for layer in self.layers:
-                if isinstance(layer, Weighted):
-                    layer.standardise(x, rng)
-                x = layer(x, rng)
 
     def _packed(self, x: Tensor) -> Tensor:
         return x.reshape(len(x) // self.pack, -1) if self.pack > 1 else x

@@ -45,7 +45,7 @@ class Weighted(nn.Module):
             draw_weight(cast(Tensor, affine.weight), config, rng)
             if not isinstance(config.bias, str):
                 cast(Tensor, affine.bias).fill_(config.bias)
-        normalise_weight(affine, config, rng)
+        normalise_weight(affine, config.norm, rng)
         self.norm = _batch_norm(config, convolved) if config.norm == "batch" else None
         self.activation, self.max_norm = kind, config.max_norm
         self._activate = activation(kind, slope)
@@ -60,18 +60,6 @@ class Weighted(nn.Module):
             x = self.dropout(x, rng)
         y: Tensor = self.affine(x)
         return y if self.norm is None else cast(Tensor, self.norm(y))
-
-    def standardise(self, x: Tensor, rng: torch.Generator | None = None) -> None:
-        """Sets scales and biases so that the preactivations of these inputs have mean 0 and variance 1 (Salimans and
-        Kingma 2016). Only where the weights' norms are apart from their directions, and there is a bias."""
-        norms, bias = weight_norms(self.affine), getattr(self.affine, "bias", None)
-        if norms is None or bias is None:
-            return
-        with torch.no_grad():
-            y = self.preactivation(x, rng).transpose(0, 1).flatten(1)
-            deviation = y.std(dim=1).clamp_min(1e-6)
-            norms.div_(deviation.view_as(norms))
-            bias.copy_((bias - y.mean(dim=1)) / deviation)
 
     def arranged(self, x: Tensor) -> Tensor:
         """The inputs in the shape that `affine` takes."""
@@ -103,40 +91,14 @@ class _UnitRows(nn.Module):
         return unit.view_as(weight)
 
 
-class _FixedNorms(_UnitRows):
-    """W → W with each unit's weights at a norm that is not learned: at first the one that they were drawn with."""
-
-    def __init__(self, weight: Tensor) -> None:
-        super().__init__()
-        norms = torch.linalg.vector_norm(weight.detach().flatten(1), dim=1)
-        self.register_buffer("norms", norms.view(-1, *[1] * (weight.ndim - 1)))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return cast(Tensor, self.norms) * super().forward(weight)
-
-
-def weight_norms(affine: nn.Module) -> Tensor | None:
-    """The norms of the units' weights where the weight is computed from them, [units, 1 …]; else None."""
-    if not parametrize.is_parametrized(affine, "weight"):
-        return None
-    of_weight = cast(Any, affine.parametrizations).weight
-    if isinstance(of_weight[0], _FixedNorms):
-        return cast(Tensor, of_weight[0].norms)
-    return getattr(of_weight, "original0", None)
-
-
-def normalise_weight(affine: nn.Module, config: WeightedConfig, rng: torch.Generator) -> None:
+def normalise_weight(affine: nn.Module, norm: str, rng: torch.Generator) -> None:
     """Has the weight computed from another one at each pass, where `norm` is spectral, weight or rows."""
-    norm = config.norm
     if norm == "spectral":
         with torch.random.fork_rng(devices=[]):  # torch draws the first vectors of the power iteration by itself
             torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
             parametrizations.spectral_norm(affine, "weight")
-    elif norm == "weight" and config.norm_affine:
-        parametrizations.weight_norm(affine, "weight", dim=0)
     elif norm == "weight":
-        fixed = _FixedNorms(cast(Tensor, affine.weight))
-        parametrize.register_parametrization(affine, "weight", fixed)
+        parametrizations.weight_norm(affine, "weight", dim=0)
     elif norm == "rows":
         parametrize.register_parametrization(affine, "weight", _UnitRows())
 

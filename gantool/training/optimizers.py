@@ -174,7 +174,7 @@ class ColumnNormBound(Around):
 
 def _adam(parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> Optimizer:
     betas = (config.beta1, config.beta2)
-    return FromTorch(torch.optim.Adam(list(parameters), lr=config.learning_rate, betas=betas, eps=config.epsilon))
+    return FromTorch(torch.optim.Adam(list(parameters), lr=config.learning_rate, betas=betas))
 
 
 def _rmsprop(parameters: Sequence[torch.Tensor], config: PlayerOptimizer) -> Optimizer:

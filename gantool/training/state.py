@@ -13,7 +13,6 @@ from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
 from gantool.models import build_discriminator, build_generator, conditions_of
-from gantool.numerics.rows import random_subset
 from gantool.objectives import build_objective
 from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
@@ -126,9 +125,6 @@ def build_state(
     )
     generator.symmetric, generator.label_counts = dataset.symmetric, label_counts
     discriminator = build_discriminator(config.discriminator, dataset.shape, weights, training.pack, for_discriminator)
-    if config.discriminator.init_rows:
-        stored = random_subset(dataset.train.stored, config.discriminator.init_rows, training.seed)
-        discriminator.train().standardise(dataset.training_values(stored), weights)
     optimistic = training.play == "optimistic"
     clip = config.objective.penalty.limit if config.objective.penalty.kind == "clip" else None
     for network in (generator, discriminator):

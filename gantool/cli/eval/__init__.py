@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gantool.cli.eval import diversity, features, parzen
+from gantool.cli.eval import diversity, features, labels, parzen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,3 +23,4 @@ def about() -> None:
 app.command("parzen")(parzen.parzen)
 app.command("features")(features.features)
 app.command("diversity")(diversity.diversity)
+app.command("labels")(labels.labels)

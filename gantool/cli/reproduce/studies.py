@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "conditional": "Learn p(x | class) with the conditional GAN's net, and score it overall and by class.",
     "inference": "Learn z from x: BiGAN, and regression on samples, alone or with the generator's help.",
+    "labels": "Classify MNIST with 100, 20 and 1,000 labels, by a discriminator of K + 1 classes.",
 }
 
 

@@ -54,8 +54,8 @@ class WeightedConfig(LayerConfig):
     `data-logit`: the logit of the training pixels' mean, clipped to [1e-7, 1 − 1e-7].
 
     `norm` is batch (before the activation; with a scale and a shift where `norm_affine`; sampling by the `running`
-    averages or by the `batch`'s own statistics), spectral or weight (of the weights; the norm of each unit's is learned
-    where `norm_affine`), or rows (each unit's weights are scaled to norm 1).
+    averages or by the `batch`'s own statistics), spectral or weight (of the weights), or rows (each unit's weights are
+    scaled to norm 1).
 
     In training each input is kept with probability `keep` and multiplied by `keep_scale`; in evaluation neither
     happens. `max_norm` bounds the norm of each unit's incoming weights after every update.

@@ -1,0 +1,1 @@
+"""How many labels a discriminator needs to classify. Begin with score.py."""
