@@ -65,8 +65,9 @@ def few_labels(dataset: Dataset, count: int | None, seed: int) -> Tensor:
         raise UsageError(f"data.labels must be a multiple of {classes}, as many of each class, but is {count}.")
     each = count // classes
     chosen = [order[labels[order] == label][:each] for label in range(classes)]
-    if short := next((label for label, rows in enumerate(chosen) if len(rows) < each), None):
-        raise UsageError(f"data.labels asks for {each:,} rows of each class, and class {short} has fewer.")
+    for label, rows in enumerate(chosen):
+        if len(rows) < each:
+            raise UsageError(f"data.labels asks for {each:,} rows of each class, and class {label} has {len(rows):,}.")
     rows = torch.cat(chosen)
     return rows[torch.randperm(count, generator=rng, device="cpu")]
 

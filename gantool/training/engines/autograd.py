@@ -117,7 +117,7 @@ class AutogradEngine:
             return 0.0
         rows, labels = real.known
         classify: Any = self.game.discriminator.network.class_logits
-        return cross_entropy(classify(rows, self.game.rng).float(), labels)
+        return cross_entropy(_exact(classify(rows, self.game.rng)), labels)
 
     def _generator_loss(
         self, z: Tensor, fake: Batch, logits: Tensor, real: Batch, real_logits: Tensor | None
@@ -216,12 +216,10 @@ class AutogradEngine:
         return self.game.objective.needs_real or self.game.inference.kind == "bigan"
 
     def _judge(self, batch: Batch) -> Tensor:
-        """The logits, in float32 at least: losses and their derivatives have no product to hurry."""
         rows = batch.rows
         if std := self.game.options.input_noise:
             rows = rows + std * torch.empty_like(rows).normal_(generator=self.game.rng)
-        logits: Tensor = self._apply(self.game.discriminator.network, rows, batch.given)
-        return logits if logits.dtype == torch.float64 else logits.float()
+        return _exact(self._apply(self.game.discriminator.network, rows, batch.given))
 
     def _judge_both(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
         """In one pass, since matrices of twice the rows keep the machine busier, unless the rows of a pass mix."""
@@ -237,6 +235,11 @@ class AutogradEngine:
             return nullcontext()
         # Autocast would keep a weight's rounded copy until the outermost context ends: without one, it keeps none.
         return torch.autocast(self.game.rng.device.type, self.dtype, cache_enabled=False)
+
+
+def _exact(logits: Tensor) -> Tensor:
+    """In float32 at least: losses and their derivatives have no product to hurry."""
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _build(states: Sequence[TrainingState], training: TrainingConfig, reason: str) -> Step:
