@@ -26,6 +26,7 @@ MEANT: dict[str, str] = {
     "gantool train": "an example with --preset",
     "gantool train --objective": "there are more of them",
     "gantool reproduce": "there are figures, too",
+    "gantool sample": "an example with --class",
     "gantool train --dataset": "a data set, or a folder; --preset names the networks",
 } | {
     f"{command}{key}": why
