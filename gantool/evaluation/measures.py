@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from gantool.evaluation.bayes.score import BayesSettings, bayes_of
+from gantool.evaluation.bayes.table import bayes_tables
 from gantool.evaluation.diversity.score import DiversitySettings, diversity_of
 from gantool.evaluation.diversity.table import diversity_tables
 from gantool.evaluation.features.score import features_of
@@ -57,6 +59,11 @@ def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
     return {shown: modes.get(name) for name, shown in names.items()}
 
 
+def _of_bayes(record: Mapping[str, Any]) -> dict[str, float | None]:
+    own = [line for line in record["predictions"] if line["name"] == "these samples"]
+    return {f"mistakes, σ by {line['chosen_by']}": line["error"] for line in own}
+
+
 def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
     return {line["classifier"]: line["test"] for line in record["mistakes"]}
 
@@ -78,6 +85,7 @@ MEASURES = {
         Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
         Measure("inference", InferenceSettings, inference_of, _of_inference, inference_tables),
         Measure("labels", LabelsSettings, labels_of, _of_labels, labels_tables),
+        Measure("bayes", BayesSettings, bayes_of, _of_bayes, bayes_tables),
         Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),
     )
 }

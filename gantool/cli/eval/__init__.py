@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gantool.cli.eval import diversity, features, labels, parzen
+from gantool.cli.eval import bayes, diversity, features, labels, parzen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,3 +24,4 @@ app.command("parzen")(parzen.parzen)
 app.command("features")(features.features)
 app.command("diversity")(diversity.diversity)
 app.command("labels")(labels.labels)
+app.command("bayes")(bayes.bayes)
