@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,10 +40,10 @@ def _configuration(name: str, help_text: str, default: str | bool = False) -> An
     return typer.Option(name, help=help_text, show_default=default, rich_help_panel="Configuration")
 
 
-@command
-def train(
-    where: Where,
-    output: Output,
+@dataclass(frozen=True)
+class Choice:
+    """What is trained: the data, and where its configuration comes from."""
+
     dataset: Annotated[
         str | None,
         _configuration(
@@ -51,7 +52,7 @@ def train(
             "trained.",
             "digits",
         ),
-    ] = None,
+    ] = None
     preset: Annotated[
         str | None,
         _configuration(
@@ -59,42 +60,57 @@ def train(
             "The networks and how they are trained: dcgan, cifar10-fc … (`gantool config list`).",
             "that of the data set",
         ),
-    ] = None,
+    ] = None
     array: Annotated[
         Path | None,
         _configuration(
             "--array",
             "Train on your own file or folder of images instead; with --resume, its new place.",
         ),
-    ] = None,
+    ] = None
     config: Annotated[
         Path | None, _configuration("--config", "A TOML file of what differs from the preset, or a whole one.")
-    ] = None,
+    ] = None
     settings: Annotated[
         list[str] | None,
         _configuration("--set", "Override any field, for example --set training.k=2. May be repeated."),
-    ] = None,
-    name: Annotated[str | None, _configuration("--name", "The run's name.", "the preset's")] = None,
-    k: Annotated[int | None, _algorithm("Discriminator steps an iteration; above 1 the order is alternating.")] = None,
-    order: Annotated[str | None, _algorithm("alternating (the paper), simultaneous or generator-first.")] = None,
+    ] = None
+    name: Annotated[str | None, _configuration("--name", "The run's name.", "the preset's")] = None
+    conditional: Annotated[
+        bool, _configuration("--conditional", "Both networks are told the class of each row, beside their input.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What the presets leave to be said about how the two players move. Unset: the preset's."""
+
+    k: Annotated[int | None, _algorithm("Discriminator steps an iteration; above 1 the order is alternating.")] = None
+    order: Annotated[str | None, _algorithm("alternating (the paper), simultaneous or generator-first.")] = None
     play: Annotated[
         str | None,
         _algorithm(
             "gradient, extragradient, optimistic or consensus; extragradient and consensus make the order simultaneous."
         ),
-    ] = None,
+    ] = None
     objective: Annotated[
         str | None,
         _algorithm("non-saturating, minimax, wasserstein, hinge, kl … (an unknown one lists all)."),
-    ] = None,
-    epochs: Annotated[int | None, _algorithm("Passes over the training data, in total.")] = None,
-    steps: Annotated[int | None, _algorithm("Iterations in total, instead of epochs.")] = None,
-    batch_size: Annotated[int | None, _algorithm("Examples a batch.")] = None,
-    learning_rate: Annotated[float | None, _algorithm("The first learning rate.")] = None,
+    ] = None
+    epochs: Annotated[int | None, _algorithm("Passes over the training data, in total.")] = None
+    steps: Annotated[int | None, _algorithm("Iterations in total, instead of epochs.")] = None
+    batch_size: Annotated[int | None, _algorithm("Examples a batch.")] = None
+    learning_rate: Annotated[float | None, _algorithm("The first learning rate.")] = None
     precision: Annotated[
         str | None, _algorithm("Type of the products: float32 or bfloat16 (weights stay float32).")
-    ] = None,
-    seed: Annotated[int | None, _algorithm("One seed for weights, batches, noise and dropout.")] = None,
+    ] = None
+    seed: Annotated[int | None, _algorithm("One seed for weights, batches, noise and dropout.")] = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the run is made."""
+
     replicas: Annotated[
         int | None,
         typer.Option(
@@ -102,13 +118,13 @@ def train(
             show_default="one run",
             rich_help_panel="Run",
         ),
-    ] = None,
+    ] = None
     resume: Annotated[
         str | None,
         typer.Option(
             help="Go on with a run: its number, name or path, or `latest`.", show_default=False, rich_help_panel="Run"
         ),
-    ] = None,
+    ] = None
     take_over: Annotated[
         bool,
         typer.Option(
@@ -116,13 +132,13 @@ def train(
             help="With --resume: take the run from whoever trains it, as where that machine is gone.",
             rich_help_panel="Run",
         ),
-    ] = False,
+    ] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved run and stop.", rich_help_panel="Run")
-    ] = False,
+    ] = False
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write TensorBoard events.", rich_help_panel="Run")
-    ] = False,
+    ] = False
     threads: Annotated[
         int | None,
         typer.Option(
@@ -130,9 +146,12 @@ def train(
             show_default="torch's number",
             rich_help_panel="Run",
         ),
-    ] = None,
-    runs_dir: RunsDir = Path("runs"),
-) -> None:
+    ] = None
+    runs_dir: RunsDir = Path("runs")
+
+
+@command
+def train(choice: Choice, algorithm: Algorithm, execution: Execution, where: Where, output: Output) -> None:
     """Train a generator against a discriminator, as in Algorithm 1 of the paper.
 
     Examples:
@@ -150,33 +169,34 @@ def train(
     from gantool.cli.processors import set_threads
     from gantool.cli.trainer import Trainer, report
 
-    set_threads(threads)
-    given = {key: value for key, value in locals().items() if key in SHORTCUTS and value is not None}
+    set_threads(execution.threads)
+    given = {key: value for key, value in {"name": choice.name, **asdict(algorithm)}.items() if value is not None}
+    resume, array = execution.resume, choice.array
     trainer = Trainer(
         stderr_console(),
         resolve_device(where.device),
         where.data_dir,
         where.offline,
-        tensorboard,
-        dry_run,
+        execution.tensorboard,
+        execution.dry_run,
         output.json,
-        take_over,
+        execution.take_over,
         array if resume is not None else None,
     )
     if resume is not None:
-        _refuse_with_resume(given, dataset, preset, config, settings)
-        outcomes = trainer.resume(resume, runs_dir, steps, epochs, replicas)
+        _refuse_with_resume(given, choice)
+        outcomes = trainer.resume(resume, execution.runs_dir, algorithm.steps, algorithm.epochs, execution.replicas)
     else:
-        run_config = _resolve((preset, dataset, array), config, settings or [], given)
-        outcomes = trainer.start(run_config, runs_dir, replicas)
+        outcomes = trainer.start(_resolve(choice, given), execution.runs_dir, execution.replicas)
     if outcomes:
-        report(outcomes, output.json, replicas)
+        report(outcomes, output.json, execution.replicas)
 
 
-def _refuse_with_resume(given: dict[str, Any], *sources: Any) -> None:
+def _refuse_with_resume(given: dict[str, Any], choice: Choice) -> None:
+    sources = (choice.dataset, choice.preset, choice.config, choice.settings, choice.conditional or None)
     changed = [f"--{key.replace('_', '-')}" for key in given if key not in ("steps", "epochs")]
     if changed or any(source is not None and source != [] for source in sources):
-        what = changed[0] if changed else "--dataset, --preset, --config and --set"
+        what = changed[0] if changed else "--dataset, --preset, --conditional, --config and --set"
         raise UsageError(f"{what} cannot be given with --resume: a run goes on as it began, only its length may grow.")
 
 
@@ -202,16 +222,21 @@ def _choose_order(tree: dict[str, Any], given: dict[str, Any]) -> None:
         set_value(tree, "training.order", "alternating")
 
 
-def _resolve(
-    data: tuple[str | None, str | None, Path | None], config: Path | None, settings: list[str], given: dict[str, Any]
-) -> RunConfig:
-    """Preset, file, --set items and the command's own options, each over the one before.
+def _told_classes(tree: dict[str, Any]) -> None:
+    """A class enters both networks: beside their input, unless the configuration says where."""
+    from gantool.config.sources import set_value
 
-    `data` are --preset, --dataset and --array.
-    """
+    set_value(tree, "data.condition", "label")
+    for network in ("generator", "discriminator"):
+        if tree.get(network, {}).get("join", "none") == "none":
+            set_value(tree, f"{network}.join", "input")
+
+
+def _resolve(choice: Choice, given: dict[str, Any]) -> RunConfig:
+    """Preset, file, --set items and the command's own options, each over the one before."""
     from gantool.config import sources as presets
 
-    preset, dataset, array = data
+    preset, dataset, array, config = choice.preset, choice.dataset, choice.array, choice.config
     if dataset is not None and dataset.startswith("folder:"):
         array, dataset = Path(dataset.removeprefix("folder:")), None
     over = presets.read_config_file(config) if config is not None else {}
@@ -227,7 +252,9 @@ def _resolve(
         tree["data"] = {"name": dataset} | {key: value for key, value in kept.items() if key == "scale"}
     if array is not None:
         tree["data"] = {"name": "array", "path": str(array)} | kept
-    presets.apply_settings(tree, settings)
+    if choice.conditional:
+        _told_classes(tree)
+    presets.apply_settings(tree, choice.settings or [])
     presets.make_paths_absolute(tree)
     for key, value in given.items():
         presets.set_value(tree, SHORTCUTS[key], value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -115,16 +116,7 @@ def draw(
             shown = _row_a_class(generator, run, columns, request.seed, device)
             notes.append(f"The sheet shows {columns} samples of each class, a row a class.")
         sheets.sheet(pixels(shown), shape, columns, path, data=_points(dataset))
-    if path := files.get("interpolate"):
-        progress("drawing interpolations", 0, 0)
-        steps = request.columns or _INTERPOLATION_STEPS
-        strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
-        sheets.interpolation_strip(pixels(strip.cpu()), shape, path)
-    if path := files.get("walk"):
-        progress("drawing a walk", 0, 0)
-        columns = request.columns or _WALK_COLUMNS
-        frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
-        sheets.animation(pixels(frames.cpu()), shape, columns, path, FRAME_MILLISECONDS)
+    _write_ways(generator, run, request, files, device, progress)
     nearest = None
     if (path := files.get("neighbours")) and dataset is not None:
         progress("searching the nearest training images", 0, 0)
@@ -140,6 +132,28 @@ def draw(
         "device": str(device),
         **{name: str(files[name]) if name in files else None for name in OUTPUTS},
     }
+
+
+def _write_ways(
+    generator: Generator,
+    run: Run,
+    request: SampleRequest,
+    files: Mapping[str, Path],
+    device: torch.device,
+    progress: Progress,
+) -> None:
+    """The sheet of interpolations and the walk, where they are asked for."""
+    shape, pixels = run.data.shape, partial(sheets.as_pixels, norm=run.config.data.norm)
+    if path := files.get("interpolate"):
+        progress("drawing interpolations", 0, 0)
+        steps = request.columns or _INTERPOLATION_STEPS
+        strip = interpolate(generator, run.config.noise, request.rows, steps, seed=request.seed, device=device)
+        sheets.interpolation_strip(pixels(strip.cpu()), shape, path)
+    if path := files.get("walk"):
+        progress("drawing a walk", 0, 0)
+        columns = request.columns or _WALK_COLUMNS
+        frames = latent_walk(generator, run.config.noise, columns * columns, seed=request.seed, device=device)
+        sheets.animation(pixels(frames.cpu()), shape, columns, path, FRAME_MILLISECONDS)
 
 
 def _row_a_class(generator: Generator, run: Run, columns: int, seed: int, device: torch.device) -> torch.Tensor:

@@ -22,6 +22,7 @@ from gantool.config import RunConfig
 from gantool.errors import GantoolError, UsageError
 from gantool.files import append_json_line, read_json_lines, write_json
 from gantool.runs.checkpoint import checkpoint_steps, find_checkpoint, read_checkpoint
+from gantool.runs.facts import DataFacts
 from gantool.runs.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -31,40 +32,6 @@ if TYPE_CHECKING:
     from gantool.models import Discriminator, Generator
 
 LATEST = "latest"
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What a run needs to know of its data without reading them: dataset.json.
-
-    `fingerprint` is the SHA-256 of the training rows; resuming on other rows is refused. `label_counts` is how many
-    training rows the classes 0, 1, … have, where they have such labels.
-    """
-
-    name: str
-    source: str
-    shape: tuple[int, ...]
-    dimension: int
-    divisor: float
-    rows: dict[str, int]
-    fingerprint: str
-    label_counts: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> DataFacts:
-        from gantool.data.labels import count_labels
-
-        rows = {name: len(dataset.split(name)) for name in ("train", "validation", "test")}
-        return cls(
-            dataset.name,
-            dataset.source,
-            tuple(dataset.shape),
-            dataset.dimension,
-            dataset.divisor,
-            rows,
-            dataset.fingerprint(),
-            count_labels(dataset.train),
-        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,7 +9,8 @@ from pathlib import Path
 from gantool.config.sources import build_config
 from gantool.errors import UsageError
 from gantool.files import expanded
-from gantool.runs.directory import LATEST, DataFacts, Run, number_of, run_directories
+from gantool.runs.directory import LATEST, Run, number_of, run_directories
+from gantool.runs.facts import DataFacts
 
 
 def list_runs(runs_dir: Path) -> list[Run]:

@@ -12,7 +12,7 @@ from gantool.config import RunConfig
 from gantool.data.batches import BatchStream
 from gantool.data.dataset import Dataset
 from gantool.errors import GantoolError, UsageError
-from gantool.models import build_discriminator, build_generator, conditions_of
+from gantool.models import Discriminator, Generator, build_discriminator, build_generator, conditions_of
 from gantool.objectives import build_objective
 from gantool.runs.checkpoint import Groups, read_checkpoint, save_checkpoint
 from gantool.seeds import derive_seed
@@ -110,21 +110,8 @@ def build_state(
         labelled=config.data.condition == "label",
         keep_last=training.last_batch == "keep",
     )
-    weights = torch.Generator().manual_seed(derive_seed(training.seed, "weights"))
     _require_reachable(config, dataset)
-    label_counts = label_counts_of(config, dataset)
-    for_generator, for_discriminator = conditions_of(config, label_counts)
-    generator = build_generator(
-        config.generator,
-        config.noise.dimension,
-        _mean(dataset),
-        weights,
-        dataset.shape,
-        condition=for_generator,
-        inference=config.inference,
-    )
-    generator.symmetric, generator.label_counts = dataset.symmetric, label_counts
-    discriminator = build_discriminator(config.discriminator, dataset.shape, weights, training.pack, for_discriminator)
+    generator, discriminator = _draw_networks(config, dataset)
     optimistic = training.play == "optimistic"
     clip = config.objective.penalty.limit if config.objective.penalty.kind == "clip" else None
     for network in (generator, discriminator):
@@ -148,6 +135,27 @@ def build_state(
     )
     average = WeightAverage(game.generator.network, training.average) if training.average else None
     return TrainingState(game, batches, average=average)
+
+
+def _draw_networks(config: RunConfig, dataset: Dataset) -> tuple[Generator, Discriminator]:
+    """Both networks, from the run's seed, on the CPU."""
+    weights = torch.Generator().manual_seed(derive_seed(config.training.seed, "weights"))
+    label_counts = label_counts_of(config, dataset)
+    for_generator, for_discriminator = conditions_of(config, label_counts)
+    generator = build_generator(
+        config.generator,
+        config.noise.dimension,
+        _mean(dataset),
+        weights,
+        dataset.shape,
+        condition=for_generator,
+        inference=config.inference,
+    )
+    generator.symmetric, generator.label_counts = dataset.symmetric, label_counts
+    discriminator = build_discriminator(
+        config.discriminator, dataset.shape, weights, config.training.pack, for_discriminator
+    )
+    return generator, discriminator
 
 
 def build_states(configs: Sequence[RunConfig], dataset: Dataset, device: torch.device) -> list[TrainingState]:

@@ -110,6 +110,18 @@ def test_mistakes_are_counted_and_the_split_is_named(folder: Path) -> None:
     assert len(again["mistakes"]) == 2
 
 
+def test_any_preset_becomes_conditional(tmp_path: Path) -> None:
+    told = Command("train", "--conditional", "--steps", 2, "--runs-dir", tmp_path).answer()
+    preset = Command("train", "--preset", "digits-conditional", "--steps", 2, "--runs-dir", tmp_path).answer()
+    configs = [load_run(answer["run"]).config for answer in (told, preset)]
+    assert configs[0].generator == configs[1].generator
+    assert configs[0].discriminator == configs[1].discriminator
+    assert configs[0].data == configs[1].data
+    refused = Command("train", "--resume", told["run"], "--conditional", "--steps", 3)()
+    assert refused.exit_code == 2
+    assert "cannot be given with --resume" in refused.stderr
+
+
 def test_a_conditional_runs_samples_carry_their_classes(folder: Path, tmp_path: Path) -> None:
     Command("sample", 2, "--runs-dir", folder, "--n", 40, "--out", tmp_path / "s.npz").answer()
     held = np.load(tmp_path / "s.npz")

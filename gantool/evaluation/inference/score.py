@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gantool.data import Dataset
 from gantool.errors import UsageError
 from gantool.evaluation.subject import Subject
 from gantool.inference import Method, check_method, decode, encode
@@ -16,6 +17,8 @@ from gantool.numerics.neighbours import nearest
 from gantool.numerics.rows import subset_indices
 from gantool.progress import Progress, silent
 from gantool.seeds import check_seed, derive_seed
+
+_NO_CLASSES = "The codes of training rows are not searched for, so that no class is told by codes."
 
 
 @dataclass(frozen=True)
@@ -115,19 +118,13 @@ def inference_of(subject: Subject, settings: InferenceSettings, progress: Progre
         pixel_accuracy=by_pixels,
         seed=settings.seed,
         device=str(device),
-        notes=_notes(settings),
+        notes=() if settings.method == "network" else (_NO_CLASSES,),
     )
-
-
-def _notes(settings: InferenceSettings) -> tuple[str, ...]:
-    if settings.method == "network":
-        return ()
-    return ("Training rows are not searched for, so that no class is told by codes.",)
 
 
 def _accuracies(
     generator: Generator,
-    dataset: Any,
+    dataset: Dataset,
     rows: Tensor,
     codes: Tensor,
     labels: Tensor | None,
