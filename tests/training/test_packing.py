@@ -13,6 +13,7 @@ from training.watching import assert_same_run, make_config, silent, weights
 
 from gantool.config import PenaltyConfig, RunConfig, StepsRule, TrainingConfig
 from gantool.data import Dataset
+from gantool.data.batches import Batch
 from gantool.errors import UsageError
 from gantool.training.engines.autograd import AutogradEngine
 from gantool.training.engines.choose import build_step
@@ -52,7 +53,7 @@ def test_a_penalty_is_of_whole_packs(kind: str, digits: Dataset) -> None:
     engine = AutogradEngine(state_of(packed(2, "wasserstein", PenaltyConfig(kind, weight=3.0)), digits).game)
     real, fake = torch.rand(2, 100, 64, dtype=torch.float64)
     engine.game.rng.manual_seed(5)
-    found = engine._penalty(real, fake)
+    found = engine._penalty(Batch(real), Batch(fake))
     network = engine.game.discriminator.network
     network.pack = 1
     share = torch.rand(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5))

@@ -164,6 +164,8 @@ def test_a_resumed_run_is_the_run_that_never_stopped(play: str, kind: str, digit
 def test_every_objective_is_played_in_every_way(play: str) -> None:
     dataset = load_dataset(playing(play, "ring2d").data)
     for name in OBJECTIVE_NAMES:
+        if name == "k-plus-one":  # it needs labels: test_two_inputs.py
+            continue
         config = playing(play, "ring2d", batch_size=16)
         config = replace(config, objective=replace(configured(name).objective, name=name))
         state = build_state(config, dataset, CPU)
