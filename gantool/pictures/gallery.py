@@ -176,7 +176,7 @@ def _first(samples: torch.Tensor, most: int, picture: str, notes: list[str]) -> 
 
 
 def _write_array(
-    samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path, labels: torch.Tensor | None
+    samples: torch.Tensor, shape: tuple[int, ...], seed: int, path: Path, labels: torch.Tensor | None = None
 ) -> None:
     """Rows [N, D], with their shape and classes; a .npy file has the rows alone, and takes colours as [N, C, H, W]."""
     with replacing(path) as partial, partial.open("wb") as file:
