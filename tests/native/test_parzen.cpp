@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <string>
 
 #include "model/parzen_amx.h"
 #include "parzen_cases.h"
@@ -94,8 +95,11 @@ TEST_CASE("byte pixels choose the integer kernel where there is one, and only th
   const Threads threads = serial_threads();
   CHECK(&parzen_log_density_cpu(pixels.arguments(result), nullptr, threads) ==
         &parzen_cpu_best_kernel(true));
-  CHECK(&parzen_log_density_cpu(floats.arguments(result), nullptr, threads) ==
-        &parzen_cpu_best_kernel(false));
+  // So few products gain nothing from bfloat16.
+  const std::string best = parzen_kernel_name(parzen_cpu_best_kernel(false));
+  const std::string ran =
+      parzen_kernel_name(parzen_log_density_cpu(floats.arguments(result), nullptr, threads));
+  CHECK(ran == (best == "amx-bf16" ? "avx512" : best));
   CHECK_THROWS_AS(
       parzen_log_density_cpu(floats.arguments(result), &parzen_amx_int8_model_kernel(), threads),
       std::invalid_argument);
