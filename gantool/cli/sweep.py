@@ -148,15 +148,19 @@ def shown(table: SweepTable, group: str = "") -> Table:
     return Table(("settings", *table.columns, "runs"), tuple(lines))
 
 
+_SHARES = ("good samples", "near-duplicates", "precision", "recall", "1-NN by codes", "1-NN by hidden")
+
+
 def in_words(cell: Cell | None, name: str) -> str:
     """A cell as it is printed: its mean, and its standard error where it has one."""
     if cell is None:
         return "–"
-    percent = name in ("good samples", "near-duplicates", "precision", "recall", "1-NN by codes", "1-NN by hidden")
+    percent = name in _SHARES or name.startswith("mistakes, ")
     mean, error = cell.mean, cell.standard_error
     if percent:
         return f"{mean:.1%}" if error is None else f"{mean:.1%} ± {error:.1%}"
-    digits = 1 if name in ("modes", "Parzen, nats", "by class, nats") else 2
+    tenths = name in ("modes", "Parzen, nats", "by class, nats")
+    digits = 0 if name.startswith("mistakes of") else 1 if tenths else 2
     return f"{mean:,.{digits}f}" if error is None else f"{mean:,.{digits}f} ± {error:.{digits}f}"
 
 

@@ -65,7 +65,7 @@ def _of_bayes(record: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
-    return {line["classifier"]: line["test"] for line in record["mistakes"]}
+    return {f"mistakes of {line['classifier']}": line["test"] for line in record["mistakes"]}
 
 
 def _of_inference(record: Mapping[str, Any]) -> dict[str, float | None]:
