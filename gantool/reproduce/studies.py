@@ -29,7 +29,7 @@ class Study:
 
 
 def _conditional(folder: Path, seeds: int, quick: bool) -> Sweep:
-    preset, settings = ("digits-conditional", ("training.steps=400",)) if quick else ("cgan", ())
+    preset, settings = ("digits-conditional", ("training.steps=150",)) if quick else ("cgan", ())
     return Sweep((point_of(preset, settings, preset),), folder, seeds)
 
 
@@ -53,7 +53,7 @@ CONDITIONAL = Study(
 
 def _inference(folder: Path, seeds: int, quick: bool) -> Sweep:
     presets = ("digits-bigan",) if quick else ("bigan", "latent-regressor", "joint-regressor")
-    settings = ("training.steps=400",) if quick else ()
+    settings = ("training.steps=150",) if quick else ()
     return Sweep(tuple(point_of(preset, settings, preset) for preset in presets), folder, seeds)
 
 
