@@ -21,12 +21,13 @@ from gantool.config import ObjectiveConfig
 class Objective(Protocol):
     """Two scalar losses to descend, from the raw outputs of one batch each ([B]).
 
-    `needs_real`: the generator's loss compares with real rows, whose outputs it then gets, too. `value` is what the
-    discriminator ascends, and at its best what the generator's move lowers; `optimum` is that best where the generator
-    has reached the data. `judgement` is what is shown of an output.
+    `needs_real`: the generator's loss compares with real rows, whose outputs it then gets, too; `needs_fake`: it looks
+    at outputs at all. `value` is what the discriminator ascends, and at its best what the generator's move lowers;
+    `optimum` is that best where the generator has reached the data. `judgement` is what is shown of an output.
     """
 
     needs_real: ClassVar[bool]
+    needs_fake: ClassVar[bool]
 
     @property
     def optimum(self) -> float: ...
@@ -46,6 +47,7 @@ class LogLoss:
 
     smooth: float = 0.0
     needs_real: ClassVar[bool] = False
+    needs_fake: ClassVar[bool] = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """0.5·[BCE(1 − smooth, D(x)) + BCE(0, D(G(z)))], which is −V/2 without smoothing; the half is the released
@@ -85,6 +87,8 @@ class KPlusOne(LogLoss):
     """The discriminator's half alone, on the logit of any class: the generator has feature matching, and labelled rows
     add their cross-entropy elsewhere (Salimans et al. 2016)."""
 
+    needs_fake: ClassVar[bool] = False
+
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return fake.new_zeros(())
 
@@ -105,6 +109,7 @@ class Score:
     """Objectives whose discriminator gives a free score, and descends the negative of the value."""
 
     needs_real: ClassVar[bool] = False
+    needs_fake: ClassVar[bool] = True
     optimum: float = 0.0  # of the earth mover's distance and the divergences
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -202,6 +207,7 @@ class Relativistic(Score):
     """log-sigmoid of D(x) − D(G(z)), a pair at a time (Jolicoeur-Martineau 2019; R3GAN): −log 2 at equal densities."""
 
     needs_real: ClassVar[bool] = True
+    needs_fake: ClassVar[bool] = True
     optimum = -math.log(2.0)
 
     def value(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -76,6 +76,26 @@ class GeneratorConfig(NetworkConfig):
 
 
 @dataclass(frozen=True)
+class DiscriminatorConfig(NetworkConfig):
+    """A stack of layers from the data to a logit, or to one a class.
+
+    With `init_rows` its first weights are scaled and its biases set, layer by layer, so that over so many training rows
+    what enters each activation has mean 0 and variance 1 (data-dependent initialisation, Salimans and Kingma 2016).
+    """
+
+    init_rows: int = 0
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        require_count(self.init_rows, f"{name}.init_rows", least=0)
+        if self.init_rows:
+            plain = self.join == "none" and not any(getattr(layer, "pieces", 1) > 1 for layer in self.layers)
+            spectral = any(getattr(layer, "norm", "none") in ("batch", "spectral") for layer in self.layers)
+            expected = "0 with a condition, maxout, batch or spectral norm"
+            require(plain and not spectral, f"{name}.init_rows", expected, self.init_rows)
+
+
+@dataclass(frozen=True)
 class InferenceConfig:
     """An encoder from x to z that is trained beside the game, by the generator's optimizer.
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from gantool.config.checks import require, require_choice, require_count, require_number
 from gantool.config.layers import DenseConfig
-from gantool.config.networks import GeneratorConfig, InferenceConfig, NetworkConfig
+from gantool.config.networks import DiscriminatorConfig, GeneratorConfig, InferenceConfig
 from gantool.config.objective import ObjectiveConfig
 from gantool.config.optimizer import OptimizerConfig
 from gantool.config.training import TrainingConfig
@@ -105,7 +105,7 @@ class RunConfig:
     name: str
     about: str
     generator: GeneratorConfig
-    discriminator: NetworkConfig
+    discriminator: DiscriminatorConfig
     data: DataConfig = field(default_factory=DataConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)

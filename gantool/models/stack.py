@@ -15,6 +15,7 @@ from gantool.errors import UsageError
 from gantool.models.branches import Condition, Junction, build_joined, build_layers
 from gantool.nn.dense import DenseParts, FullyConnected
 from gantool.nn.plain import GaussianNoise
+from gantool.nn.weighted import Weighted
 
 
 class Stack(nn.Module):
@@ -128,6 +129,15 @@ class Discriminator(Stack):
         while count > 0 and isinstance(self.layers[count - 1], GaussianNoise):
             count -= 1
         return self.through(count, self._packed(x), rng, condition)[0].flatten(1)
+
+    def fit_to(self, x: Tensor, rng: torch.Generator) -> None:
+        """Sets each layer's scale and bias by what these rows of the data are when they reach it."""
+        x = self._packed(x)
+        for layer in self.layers:
+            if isinstance(layer, Weighted):
+                layer.fit_to(x, rng)
+            with torch.no_grad():
+                x = layer(x, rng)
 
     def _packed(self, x: Tensor) -> Tensor:
         return x.reshape(len(x) // self.pack, -1) if self.pack > 1 else x

@@ -61,6 +61,19 @@ class Weighted(nn.Module):
         y: Tensor = self.affine(x)
         return y if self.norm is None else cast(Tensor, self.norm(y))
 
+    @torch.no_grad()
+    def fit_to(self, x: Tensor, rng: torch.Generator | None = None) -> None:
+        """Scales the weights and sets the bias so that what enters the activation has mean 0 and variance 1 over x.
+
+        Without a bias the mean stays where it is.
+        """
+        units = self.preactivation(x, rng).transpose(0, 1).flatten(1)
+        factor = 1.0 / units.std(dim=1, correction=0).clamp_min(1e-6)
+        scale_weight(self.affine, factor)
+        if self.affine.bias is not None:
+            bias = cast(Tensor, self.affine.bias)
+            bias.sub_(units.mean(dim=1)).mul_(factor)
+
     def arranged(self, x: Tensor) -> Tensor:
         """The inputs in the shape that `affine` takes."""
         return x.flatten(1)
@@ -82,13 +95,19 @@ def draw_weight(weight: Tensor, config: WeightedConfig, rng: torch.Generator) ->
         weight.uniform_(-config.init_range, config.init_range, generator=rng)
 
 
-class _UnitRows(nn.Module):
-    """W → W with each unit's weights at norm 1."""
+class _FixedNorms(nn.Module):
+    """W → W with each unit's weights at a norm of its own, which is not learned: 1, until it is scaled."""
+
+    norms: Tensor
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.register_buffer("norms", torch.ones(units, 1, device="cpu", dtype=torch.float32))
 
     def forward(self, weight: Tensor) -> Tensor:
         rows = weight.flatten(1)
-        unit: Tensor = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-        return unit.view_as(weight)
+        scaled: Tensor = rows * (self.norms / torch.linalg.vector_norm(rows, dim=1, keepdim=True))
+        return scaled.view_as(weight)
 
 
 def normalise_weight(affine: nn.Module, norm: str, rng: torch.Generator) -> None:
@@ -100,7 +119,18 @@ def normalise_weight(affine: nn.Module, norm: str, rng: torch.Generator) -> None
     elif norm == "weight":
         parametrizations.weight_norm(affine, "weight", dim=0)
     elif norm == "rows":
-        parametrize.register_parametrization(affine, "weight", _UnitRows())
+        parametrize.register_parametrization(affine, "weight", _FixedNorms(len(cast(Tensor, affine.weight))))
+
+
+def scale_weight(affine: nn.Module, factor: Tensor) -> None:
+    """Multiplies each unit's weights by its factor [units], in place, whichever weights they are computed from."""
+    if not parametrize.is_parametrized(affine):
+        weight = cast(Tensor, affine.weight)
+        weight.mul_(factor.view(-1, *[1] * (weight.dim() - 1)))
+        return
+    computed: Any = affine.parametrizations["weight"]  # type: ignore[index]
+    norms = computed[0].norms if isinstance(computed[0], _FixedNorms) else computed.original0
+    norms.mul_(factor.view_as(norms))
 
 
 def _batch_norm(config: WeightedConfig, convolved: Shape) -> nn.Module:

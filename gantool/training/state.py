@@ -155,6 +155,10 @@ def _draw_networks(config: RunConfig, dataset: Dataset) -> tuple[Generator, Disc
     discriminator = build_discriminator(
         config.discriminator, dataset.shape, weights, config.training.pack, for_discriminator
     )
+    if count := config.discriminator.init_rows:
+        order = torch.Generator().manual_seed(derive_seed(config.training.seed, "rows for the first weights"))
+        chosen = torch.randperm(len(dataset.train), generator=order)[:count]
+        discriminator.fit_to(dataset.training_values(dataset.train.stored[chosen], torch.float32), order)
     return generator, discriminator
 
 

@@ -55,7 +55,7 @@ class WeightedConfig(LayerConfig):
 
     `norm` is batch (before the activation; with a scale and a shift where `norm_affine`; sampling by the `running`
     averages or by the `batch`'s own statistics), spectral or weight (of the weights), or rows (each unit's weights are
-    scaled to norm 1).
+    held at norm 1, or at the norm that `discriminator.init_rows` gives them).
 
     In training each input is kept with probability `keep` and multiplied by `keep_scale`; in evaluation neither
     happens. `max_norm` bounds the norm of each unit's incoming weights after every update.

@@ -50,9 +50,9 @@ class AutogradEngine:
         with self._precision():
             with torch.no_grad():
                 real = self._encoded(real)
-            real_logits, fake_logits = self._judge_both(real, fake)
+            real_logits, fake_logits, of_classes = self._judge_all(real, fake)
             loss = self.game.objective.discriminator_loss(real_logits, fake_logits)
-            loss = loss + self._penalty(real, fake) + self._of_classes(real)
+            loss = loss + self._penalty(real, fake) + of_classes
             self.of_discriminator = self._unless_it_rests(1, loss, self.game.discriminator.gradients(loss))
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
@@ -60,7 +60,8 @@ class AutogradEngine:
         with self._precision(), self.game.discriminator.frozen():
             fake = self._pair(z, batch)
             real_logits = self._judge(self._encoded(batch)) if self._needs_real() else None
-            loss = self._generator_loss(z, fake, self._judge_for_generator(fake), batch, real_logits)
+            judged = self._judge_for_generator(fake) if self.game.objective.needs_fake else None
+            loss = self._generator_loss(z, fake, judged, batch, real_logits)
             self.of_generator = self._unless_it_rests(0, loss, self._of_generator(loss, fake.rows))
         return loss.detach()
 
@@ -74,7 +75,8 @@ class AutogradEngine:
             # One mask for both losses, unless the generator's has none.
             again = not self.game.options.dropout_for_generator
             judged = self._judge_for_generator(fake) if again else fake_logits
-            generator_loss = self._generator_loss(z, fake, judged, real, real_logits)
+            looks = self.game.objective.needs_fake
+            generator_loss = self._generator_loss(z, fake, judged if looks else None, real, real_logits)
             if self.game.play == "consensus":
                 self.of_discriminator, self.of_generator = self._in_consensus(discriminator_loss, generator_loss)
             else:
@@ -120,17 +122,21 @@ class AutogradEngine:
         return cross_entropy(_exact(classify(rows, self.game.rng)), labels)
 
     def _generator_loss(
-        self, z: Tensor, fake: Batch, logits: Tensor, real: Batch, real_logits: Tensor | None
+        self, z: Tensor, fake: Batch, logits: Tensor | None, real: Batch, real_logits: Tensor | None
     ) -> Tensor:
         """The generator's loss at z, on these logits of `fake`; `real` are real rows."""
+        loss = fake.rows.new_zeros(()) if logits is None else self._of_game(logits, real_logits)
+        loss = loss + self._of_encoder(z, fake, real_logits)
+        return loss + self.game.feature_matching * self._feature_distance(real, fake)
+
+    def _of_game(self, logits: Tensor, real_logits: Tensor | None) -> Tensor:
+        """The generator's loss in the game itself."""
         below = self.game.options.generator_below
         if below < 1.0:
             # What is left out gives no gradient; the loss stays the mean over all.
             logits = logits.where(logits.sigmoid() < below, logits.detach())
         objective = self.game.objective
-        loss = objective.generator_loss(logits, real_logits if objective.needs_real else None)
-        loss = loss + self._of_encoder(z, fake, real_logits)
-        return loss + self.game.feature_matching * self._feature_distance(real, fake)
+        return objective.generator_loss(logits, real_logits if objective.needs_real else None)
 
     def _of_encoder(self, z: Tensor, fake: Batch, real_logits: Tensor | None) -> Tensor | float:
         """What the encoder, which the generator's optimizer moves, adds to the generator's loss."""
@@ -216,19 +222,31 @@ class AutogradEngine:
         return self.game.objective.needs_real or self.game.inference.kind == "bigan"
 
     def _judge(self, batch: Batch) -> Tensor:
-        rows = batch.rows
-        if std := self.game.options.input_noise:
-            rows = rows + std * torch.empty_like(rows).normal_(generator=self.game.rng)
-        return _exact(self._apply(self.game.discriminator.network, rows, batch.given))
+        return _exact(self._apply(self.game.discriminator.network, self._noisy(batch.rows), batch.given))
 
-    def _judge_both(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
-        """In one pass, since matrices of twice the rows keep the machine busier, unless the rows of a pass mix."""
+    def _noisy(self, rows: Tensor) -> Tensor:
+        """What the discriminator sees of rows: with noise on them, where `input_noise` asks for it."""
+        std = self.game.options.input_noise
+        return rows + std * torch.empty_like(rows).normal_(generator=self.game.rng) if std else rows
+
+    def _judge_all(self, real: Batch, fake: Batch) -> tuple[Tensor, Tensor, Tensor | float]:
+        """The logits of real and of generated rows, and the loss of labelled rows, where some are known.
+
+        In one pass, since matrices of more rows keep the machine busier, unless the rows of a pass mix.
+        """
         if getattr(self.game.discriminator.network, "mixes_rows", False):
-            return self._judge(real), self._judge(fake)
+            return self._judge(real), self._judge(fake), self._of_classes(real)
+        count = len(real.rows) // self.game.pack
+        if real.known is not None:
+            rows, labels = real.known
+            network: Any = self.game.discriminator.network
+            seen = torch.cat([self._noisy(real.rows), self._noisy(fake.rows), rows])
+            classes = _exact(network.class_logits(seen, self.game.rng))
+            logits = classes[: 2 * count].logsumexp(dim=1)
+            return logits[:count], logits[count:], cross_entropy(classes[2 * count :], labels)
         given = None if real.given is None or fake.given is None else torch.cat([real.given, fake.given])
         logits = self._judge(Batch(torch.cat([real.rows, fake.rows]), given=given))
-        judged = len(real.rows) // self.game.pack
-        return logits[:judged], logits[judged:]
+        return logits[:count], logits[count:], 0.0
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.dtype is None:
