@@ -26,7 +26,7 @@ def check_method(method: str, generator: Generator) -> None:
     if method not in get_args(Method):
         raise UsageError(f"--method must be one of {', '.join(get_args(Method))}, but is {method!r}.")
     if generator.junction is not None:
-        raise UsageError("Codes of a conditional run are not built: its generator needs a class beside z.")
+        raise UsageError("Codes of a conditional run are not built: its generator needs more than z.")
     if method == "network" and generator.encoder is None:
         raise UsageError(
             "This run has no encoder (inference.kind = none): train one with --preset bigan, or search with "

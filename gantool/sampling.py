@@ -9,6 +9,7 @@ from gantool.config import NoiseConfig
 from gantool.data.dataset import Dataset
 from gantool.data.labels import as_vectors, draw_labels
 from gantool.errors import UsageError
+from gantool.models import Generator
 from gantool.models.noise import draw_noise, on_sphere
 from gantool.numerics.neighbours import nearest
 from gantool.seeds import derive_seed
@@ -115,6 +116,38 @@ def latent_walk(
     return _apply(generator, on_sphere(z, noise).flatten(0, 2), device, given=told).view(stops * frames, loops, -1)
 
 
+def complete(
+    generator: Generator,
+    noise: NoiseConfig,
+    rows: torch.Tensor,
+    known: torch.Tensor,
+    draws: int,
+    *,
+    seed: int,
+    device: torch.device | str,
+) -> torch.Tensor:
+    """Rows [N, D] in the data's units with what is not `known` [N, D] bool filled in, `draws` times: [draws, N, D], on
+    the CPU.
+
+    Raises UsageError for a generator that was not trained with masks, and for other shapes.
+    """
+    if not generator.fills:
+        raise UsageError("This run fills in nothing: it was trained without data.condition = mask.")
+    if rows.shape != known.shape or rows.shape[1] != generator.fills:
+        raise UsageError(
+            f"Rows of {rows.shape[1]} values with a mask of {known.shape[-1]} do not fit a run on rows of "
+            f"{generator.fills} values."
+        )
+    seen = generator.to_network(rows.float().nan_to_num(nan=0.0))
+    given = torch.cat([known.float(), seen * known], dim=1)
+    rng, filled = _rng(seed, "completions"), []
+    for _ in range(draws):
+        z = draw_noise(noise, len(rows), rng)
+        found = _apply(generator, z, device, given=given).cpu()
+        filled.append(torch.where(known, rows.float(), found))
+    return torch.stack(filled)
+
+
 def nearest_training(samples: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     """The training row nearest to each sample [n, D]: (indices [n] int64, Euclidean distances [n] float64), on the CPU.
 
@@ -140,6 +173,8 @@ def _apply(
     given: torch.Tensor | None = None,
 ) -> torch.Tensor:
     to_data = getattr(generator, "to_data", lambda rows: rows)
+    if given is None and (fills := getattr(generator, "fills", 0)):  # nothing is known
+        given = torch.zeros(len(z), 2 * fills, dtype=z.dtype, device=z.device)
     parts = torch.split(z, batch_size)
     told = [{}] * len(parts) if given is None else [{"condition": c.to(device)} for c in torch.split(given, batch_size)]
     with torch.no_grad():

@@ -18,6 +18,7 @@ from gantool.cli import (
     doctor,
     eval,
     infer,
+    inpaint,
     report,
     reproduce,
     runs,
@@ -68,6 +69,7 @@ app = typer.Typer(
 app.command("train", rich_help_panel="Work")(train.train)
 app.command("sample", rich_help_panel="Work")(sample.sample)
 app.command("infer", rich_help_panel="Work")(infer.infer)
+app.command("inpaint", rich_help_panel="Work")(inpaint.inpaint)
 app.add_typer(eval.app, name="eval", rich_help_panel="Work")
 app.add_typer(bench.app, name="bench", rich_help_panel="Work")
 app.command("sweep", rich_help_panel="Work")(sweep.sweep)

@@ -10,17 +10,19 @@ from gantool.config.layers import DenseConfig, LayerConfig, WeightedConfig
 
 Join = Literal["none", "input", "every"]
 Inference = Literal["none", "regressor", "joint-regressor", "bigan"]
-BRANCHES = ("x", "z", "label")
+BRANCHES = ("x", "z", "label", "mask")
 
 
 @dataclass(frozen=True)
 class BranchesConfig:
     """Layers that an input passes before it is joined with the others: `x` the data, `z` the noise or its code, `label`
-    the class as a vector with one 1. An absent branch passes its input on."""
+    the class as a vector with one 1, `mask` which values are known, for the generator with the values themselves.
+    An absent branch passes its input on."""
 
     x: tuple[LayerConfig, ...] = ()
     z: tuple[LayerConfig, ...] = ()
     label: tuple[LayerConfig, ...] = ()
+    mask: tuple[LayerConfig, ...] = ()
 
 
 @dataclass(frozen=True)

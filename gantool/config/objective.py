@@ -45,7 +45,9 @@ class ObjectiveConfig:
 
     `smooth` makes the real rows' target 1 − smooth, in the log family. `feature_matching` times the squared distance
     between the mean features of real and generated rows in the discriminator's last hidden layer is added to the
-    generator's loss (Salimans et al. 2016). `penalty` is a table of its own.
+    generator's loss (Salimans et al. 2016). `energy` times the energy score of two draws X, X′ for each row x,
+    E‖X − x‖ − ½ E‖X − X′‖, is added to it, too (Gneiting and Raftery 2007; for generators Bouchacourt et al. 2016); it
+    needs rows to compare with, and so data.condition = mask. `penalty` is a table of its own.
 
     k-plus-one: the discriminator gives a logit for each of K classes, that of a generated row is 0, and labelled rows
     add the cross-entropy of their class; the generator has feature matching alone (Salimans et al. 2016).
@@ -55,6 +57,7 @@ class ObjectiveConfig:
     blend: tuple[float, ...] = (0.5, 0.5)
     smooth: float = 0.0
     feature_matching: float = 0.0
+    energy: float = 0.0
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
 
     def __post_init__(self) -> None:
@@ -63,6 +66,7 @@ class ObjectiveConfig:
         smooth = self.smooth == 0.0 or self.name in ("non-saturating", "minimax", "blend", "f:log")
         require(smooth, "objective.smooth", f"0 when objective.name = {self.name}, which has no target", self.smooth)
         require_number(self.feature_matching, "objective.feature_matching", "a number, 0 or more", 0.0)
+        require_number(self.energy, "objective.energy", "a number, 0 or more", 0.0)
         matched = self.name != "k-plus-one" or self.feature_matching > 0
         require(matched, "objective.feature_matching", "above 0 when objective.name = k-plus-one", 0.0)
         require(len(self.blend) == 2, "objective.blend", "two weights: non-saturating and minimax", list(self.blend))

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from gantool.config.checks import require, require_choice, require_count, require_number
 from gantool.config.layers import DenseConfig
+from gantool.config.masks import MaskConfig
 from gantool.config.networks import DiscriminatorConfig, GeneratorConfig, InferenceConfig
 from gantool.config.objective import ObjectiveConfig
 from gantool.config.optimizer import OptimizerConfig
@@ -35,7 +36,8 @@ class DataConfig:
     With `size`, the images of a folder may be of any sizes: of each the middle square is scaled to so many pixels, and
     those that are `broken` are left out by name (skip) or refused. A file's images must have this size.
 
-    `condition` label has the networks told the class of each row. `labels` is how many training labels are known in
+    `condition` label has the networks told the class of each row; mask, which of its values are known, and the
+    generator fills in the others: see `mask`. `labels` is how many training labels are known in
     all, as many of each class, drawn by the run's seed (unset: every label); for the objective k-plus-one.
     """
 
@@ -45,7 +47,8 @@ class DataConfig:
     fold: int = 0
     size: int | None = None
     broken: Literal["skip", "refuse"] = "skip"
-    condition: Literal["none", "label"] = "none"
+    condition: Literal["none", "label", "mask"] = "none"
+    mask: MaskConfig = field(default_factory=MaskConfig)
     labels: int | None = None
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class DataConfig:
             require(self.name == "array", "data.size", "unset unless data.name = array", self.size)
             require_count(self.size, "data.size")
         require_choice(self.broken, ("skip", "refuse"), "data.broken")
-        require_choice(self.condition, ("none", "label"), "data.condition")
+        require_choice(self.condition, ("none", "label", "mask"), "data.condition")
         if self.labels is not None:
             require_count(self.labels, "data.labels")
         require_count(self.fold, "data.fold", least=0)
@@ -125,11 +128,11 @@ class RunConfig:
 
     def _check_inputs(self) -> None:
         """What enters each network."""
-        label = ("label",) if self.data.condition == "label" else ()
+        condition = () if self.data.condition == "none" else (self.data.condition,)
         pairs = self.inference.kind == "bigan"
-        require(not (label and pairs), "inference.kind", "another than bigan with data.condition = label", "bigan")
-        self.generator.check_join("generator", ("z", *label))
-        self.discriminator.check_join("discriminator", ("x", *(("z",) if pairs else label)))
+        require(not (condition and pairs), "inference.kind", "another than bigan with data.condition", "bigan")
+        self.generator.check_join("generator", ("z", *condition))
+        self.discriminator.check_join("discriminator", ("x", *(("z",) if pairs else condition)))
 
     def _check_judgement(self) -> None:
         """The discriminator's last layer gives one probability, or the logit of one; or the logits of K classes."""
@@ -155,6 +158,8 @@ class RunConfig:
         """What is trained with labels, and what can be trained with it."""
         few, training = self.objective.name == "k-plus-one", self.training
         require(few or self.data.labels is None, "data.labels", "unset unless objective.name = k-plus-one", "given")
+        compared = self.objective.energy == 0.0 or self.data.condition == "mask"
+        require(compared, "objective.energy", "0 unless data.condition = mask", self.objective.energy)
         plain = self.data.condition == "none" and self.inference.kind == "none"
         require(plain or training.pack == 1, "training.pack", "1 with a condition or an encoder", training.pack)
         require(

@@ -18,14 +18,16 @@ _DEVICE_SHARE = 0.5
 class Batch(NamedTuple):
     """Rows as values [B, D], with their labels [B] where they are asked for. Replicas at once have a leading axis.
 
-    `given` [B, C] is what the networks are told beside the rows, where they are told anything. `known` are other rows
-    [B, D] with their labels [B], for a discriminator that learns classes from them.
+    `given` [B, C] is what the networks are told beside the rows, where they are told anything: the class as a vector,
+    or with a 1 which values are known. `known` are other rows [B, D] with their labels [B], for a discriminator that
+    learns classes from them. `observed` [B, D] says with a 1 which values the data have, where some are missing.
     """
 
     rows: Tensor
     labels: Tensor | None = None
     given: Tensor | None = None
     known: tuple[Tensor, Tensor] | None = None
+    observed: Tensor | None = None
 
     @property
     def size(self) -> int:

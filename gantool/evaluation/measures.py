@@ -16,6 +16,8 @@ from gantool.evaluation.features.sources import FeatureSettings
 from gantool.evaluation.features.table import distance_tables
 from gantool.evaluation.inference.score import InferenceSettings, inference_of
 from gantool.evaluation.inference.table import inference_tables
+from gantool.evaluation.inpainting.score import InpaintingSettings, inpainting_of
+from gantool.evaluation.inpainting.table import inpainting_tables
 from gantool.evaluation.labels.score import LabelsSettings, labels_of
 from gantool.evaluation.labels.table import labels_tables
 from gantool.evaluation.parzen.score import ParzenSettings, parzen_of
@@ -68,6 +70,11 @@ def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
     return {f"mistakes of {line['classifier']}": line["test"] for line in record["mistakes"]}
 
 
+def _of_inpainting(record: Mapping[str, Any]) -> dict[str, float | None]:
+    own, mask = record["fillings"][0], record["mask"]
+    return {f"RMSE, {mask}": own["rmse"], f"energy, {mask}": own["energy_score"], f"class, {mask}": own["agreement"]}
+
+
 def _of_inference(record: Mapping[str, Any]) -> dict[str, float | None]:
     names = {
         "reconstruction": "‖x − G(E(x))‖",
@@ -84,6 +91,7 @@ MEASURES = {
         Measure("parzen", ParzenSettings, parzen_of, _of_parzen, parzen_tables),
         Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
         Measure("inference", InferenceSettings, inference_of, _of_inference, inference_tables),
+        Measure("inpainting", InpaintingSettings, inpainting_of, _of_inpainting, inpainting_tables),
         Measure("labels", LabelsSettings, labels_of, _of_labels, labels_tables),
         Measure("bayes", BayesSettings, bayes_of, _of_bayes, bayes_tables),
         Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),

@@ -23,10 +23,18 @@ class Condition:
     width: int
 
 
-def conditions_of(config: RunConfig, label_counts: tuple[int, ...]) -> tuple[Condition | None, Condition | None]:
-    """What a run's generator and discriminator are told beside their input. `label_counts`: the rows of each class."""
+def conditions_of(
+    config: RunConfig, label_counts: tuple[int, ...], dimension: int
+) -> tuple[Condition | None, Condition | None]:
+    """What a run's generator and discriminator are told beside their input.
+
+    `label_counts` are the rows of each class, `dimension` the values of a row. Of a mask the discriminator is told
+    which values are known, the generator also the values.
+    """
     if config.inference.kind == "bigan":
         return None, Condition("z", config.noise.dimension)
+    if config.data.condition == "mask":
+        return Condition("mask", 2 * dimension), Condition("mask", dimension)
     condition = Condition("label", len(label_counts)) if config.data.condition == "label" else None
     return condition, condition
 

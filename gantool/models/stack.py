@@ -65,12 +65,14 @@ class Stack(nn.Module):
 class Generator(Stack):
     """z [B, Z] → x [B, D], in the units that the networks see: the data's own, or 2x − 1 where it is `symmetric`.
 
-    With a class condition `label_counts` holds how many training rows each class has. An `encoder` goes from x [B, D]
-    to z [B, Z].
+    With a class condition `label_counts` holds how many training rows each class has. With a mask as its condition, it
+    `fills` D values: of the condition [B, 2·D] the first D say with a 1 what is known, the others are the values, 0
+    where unknown; what is known stays. An `encoder` goes from x [B, D] to z [B, Z].
     """
 
     symmetric = False
     label_counts: tuple[int, ...] = ()
+    fills = 0
 
     def __init__(
         self, layers: list[nn.Module], junction: Junction | None = None, encoder: Encoder | None = None
@@ -88,7 +90,11 @@ class Generator(Stack):
 
     def forward(self, z: Tensor, rng: torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
         rows: Tensor = self.layers[-1](self.before_last(z, rng, condition), rng)
-        return rows.flatten(1)
+        rows = rows.flatten(1)
+        if not self.fills or condition is None:
+            return rows
+        known, values = condition[:, : self.fills], condition[:, self.fills :]
+        return values + (1.0 - known) * rows
 
 
 class Encoder(Stack):
@@ -173,9 +179,12 @@ def build_generator(
             f"but is {math.prod(outputs)}."
         )
     _set_output_bias(config.layers[last], layers[last], data_mean, shape)
-    if inference is None or inference.kind == "none":
-        return Generator(layers, junction)
-    return Generator(layers, junction, Encoder(build_layers(inference.layers, shape, (noise_dimension,), rng)[0]))
+    encoder = None
+    if inference is not None and inference.kind != "none":
+        encoder = Encoder(build_layers(inference.layers, shape, (noise_dimension,), rng)[0])
+    generator = Generator(layers, junction, encoder)
+    generator.fills = math.prod(shape) if condition is not None and condition.branch == "mask" else 0
+    return generator
 
 
 def _set_output_bias(config: LayerConfig, layer: nn.Module, data_mean: Tensor, shape: Shape) -> None:

@@ -99,7 +99,7 @@ class Run:
                 mean,
                 torch.Generator(),
                 self.data.shape,
-                condition=conditions_of(self.config, self.data.label_counts)[0],
+                condition=conditions_of(self.config, self.data.label_counts, self.data.dimension)[0],
                 inference=self.config.inference,
             )
             empty.symmetric = self.config.data.scale == "symmetric"
@@ -116,7 +116,7 @@ class Run:
 
         with own_modes():
             own, pack = self.config.discriminator, self.config.training.pack
-            condition = conditions_of(self.config, self.data.label_counts)[1]
+            condition = conditions_of(self.config, self.data.label_counts, self.data.dimension)[1]
             empty = build_discriminator(own, self.data.shape, torch.Generator(), pack, condition)
             self._load(empty, "discriminator", step)
             return empty.to(device).eval()

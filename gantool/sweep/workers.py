@@ -26,8 +26,7 @@ from gantool.runs import Run
 from gantool.runs.matching import all_matching, find_matching
 from gantool.runs.status import read_ending
 from gantool.training.record.divergence import Diverged
-from gantool.training.record.member import Observer
-from gantool.training.record.metrics import Record
+from gantool.training.record.member import Observer, Silent
 from gantool.training.session import Outcome, resume_run, start_run
 from gantool.training.signals import StopRequest
 
@@ -56,16 +55,6 @@ class Done:
     records: tuple[dict[str, Any], ...] = ()
     reason: str = ""
     seconds: float = 0.0
-
-
-class _Quiet:
-    """Watches a run, and says nothing."""
-
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
 
 
 def play(jobs: Sequence[Job], workers: int, stop: StopRequest, report: Callable[[Done], None]) -> None:
@@ -173,7 +162,7 @@ def _dataset(data: DataConfig, root: Path | None, offline: bool) -> Dataset:
 
 def _train(run: Run | None, job: Job, dataset: Dataset) -> Outcome:
     def observe(run: Run, total_steps: int) -> Observer:
-        return _Quiet()
+        return Silent()
 
     if run is not None:
         return resume_run(run, dataset, job.place.device, observe)

@@ -71,6 +71,7 @@ class Game:
     options: ReleasedOptions = field(default_factory=ReleasedOptions)
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     feature_matching: float = 0.0
+    energy: float = 0.0
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     play: str = "gradient"
     consensus: float = 0.0

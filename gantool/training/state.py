@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from gantool.config import RunConfig
@@ -128,6 +129,7 @@ def build_state(
         options=training,
         penalty=config.objective.penalty,
         feature_matching=config.objective.feature_matching,
+        energy=config.objective.energy,
         inference=config.inference,
         play=training.play,
         consensus=training.consensus,
@@ -141,7 +143,7 @@ def _draw_networks(config: RunConfig, dataset: Dataset) -> tuple[Generator, Disc
     """Both networks, from the run's seed, on the CPU."""
     weights = torch.Generator().manual_seed(derive_seed(config.training.seed, "weights"))
     label_counts = label_counts_of(config, dataset)
-    for_generator, for_discriminator = conditions_of(config, label_counts)
+    for_generator, for_discriminator = conditions_of(config, label_counts, dataset.dimension)
     generator = build_generator(
         config.generator,
         config.noise.dimension,
@@ -197,7 +199,10 @@ def _range(dataset: Dataset) -> tuple[float, float]:
     """The least and the largest value that the networks see of the training rows; of bytes, that they can hold."""
     if dataset.norm is not None:
         return -dataset.norm, dataset.norm
-    low, high = (0.0, 1.0) if dataset.divisor != 1 else (float(end) for end in dataset.train.stored.aminmax())
+    low, high = 0.0, 1.0
+    if dataset.divisor == 1:  # a value that is missing is NaN
+        stored = dataset.train.stored.numpy()
+        low, high = float(np.nanmin(stored)), float(np.nanmax(stored))
     return (2 * low - 1, 2 * high - 1) if dataset.symmetric else (low, high)
 
 

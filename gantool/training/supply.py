@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from gantool.config import RunConfig
 from gantool.data import Dataset
 from gantool.data.batches import Batch, BatchStream, KnownRows
 from gantool.data.labels import as_vectors, few_labels, require_classes
+from gantool.data.masks import draw_known
 from gantool.errors import UsageError
+from gantool.seeds import derive_seed
 
 
 def label_counts_of(config: RunConfig, dataset: Dataset) -> tuple[int, ...]:
@@ -21,6 +25,10 @@ def supply(config: RunConfig, dataset: Dataset, batches: BatchStream) -> Callabl
     if config.data.condition == "label":
         classes = len(require_classes(dataset))
         return lambda position: _told(batches.draw(position), classes)
+    if config.data.condition == "mask":
+        config.data.mask.check(dataset.shape)
+        whole = not dataset.train.stored.is_floating_point() or not bool(dataset.train.stored.isnan().any())
+        return lambda position: _partly_known(batches.draw(position), config, dataset.shape, position, whole)
     if config.objective.name == "k-plus-one":
         known = _known_rows(config, dataset, batches)
         return lambda position: batches.draw(position)._replace(known=known.draw(position))
@@ -30,6 +38,16 @@ def supply(config: RunConfig, dataset: Dataset, batches: BatchStream) -> Callabl
 def _told(batch: Batch, classes: int) -> Batch:
     assert batch.labels is not None
     return batch._replace(given=as_vectors(batch.labels, classes).to(batch.rows.dtype))
+
+
+def _partly_known(batch: Batch, config: RunConfig, shape: tuple[int, ...], position: int, whole: bool) -> Batch:
+    """The batch with what is told of its rows; where the data are not `whole`, a value that is NaN is never known."""
+    rng = torch.Generator().manual_seed(derive_seed(config.training.seed, f"masks of batch {position}"))
+    known = draw_known(config.data.mask, batch.size, shape, rng).to(batch.rows)
+    if whole:
+        return batch._replace(given=known)
+    observed = (~batch.rows.isnan()).to(known)
+    return batch._replace(rows=batch.rows.nan_to_num(nan=0.0), given=known * observed, observed=observed)
 
 
 def _known_rows(config: RunConfig, dataset: Dataset, batches: BatchStream) -> KnownRows:

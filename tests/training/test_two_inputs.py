@@ -48,6 +48,7 @@ CONFIGS = {
     "regressor": configured("digits-bigan", "inference.kind=regressor", "discriminator.join=none"),
     "joint-regressor": configured("digits-bigan", "inference.kind=joint-regressor", "discriminator.join=none"),
     "k-plus-one": few_classes(),
+    "inpainting": configured("digits-inpainting"),
 }
 
 # Weights and biases, layer by layer.
@@ -65,6 +66,11 @@ SIZES = {
         50 * 1024 + 1024 * 1024 + 1024 * 784 + 784 * 1024 + 1024 * 1024 + 1024 * 50,
         784 * 1024 + (1024 + 50) * 1024 + 1024,
     ),
+    "inpainting": (
+        # 100 of z, 784 of the mask and as many of what is known.
+        (100 + 2 * 784 + 1) * 1024 + 1025 * 1024 + 1025 * 784 + 4 * 1024,
+        (2 * 784 + 1) * 1024 + 1025 * 1024 + 1025,
+    ),
     "k-plus-one": (
         # Directions and norms of the last layer's weights.
         100 * 500 + 500 * 500 + 4 * 500 + (500 * 784 + 784 + 784),
@@ -77,7 +83,7 @@ SIZES = {
 def test_the_papers_nets_have_as_many_parameters_as_their_arithmetic(preset: str) -> None:
     config, rng = configured(preset), torch.Generator()
     counts = COUNTS if config.data.condition == "label" else ()
-    for_generator, for_discriminator = conditions_of(config, counts)
+    for_generator, for_discriminator = conditions_of(config, counts, 784)
     mean = torch.full((784,), 0.5)
     generator = build_generator(
         config.generator, config.noise.dimension, mean, rng, IMAGES, condition=for_generator, inference=config.inference
@@ -187,6 +193,53 @@ def test_k_plus_one_adds_the_cross_entropy_of_known_rows_and_matches_features(di
     hidden = judge.layers[1]  # type: ignore[index]
     distance = (hidden(real.rows).mean(dim=0).detach() - hidden(generator(z)).mean(dim=0)).square().sum()
     assert_gradients(engine.of_generator, distance, generator)
+
+
+def test_masks_hide_what_the_generator_fills_in(digits: Dataset) -> None:
+    state, engine = started("inpainting", digits)
+    generator, judge = state.game.generator.network, state.game.discriminator.network
+    real, z = engine.draw_batch(0), engine.draw_noise(100)
+    known = real.given
+    assert known is not None
+    assert set(known.unique().tolist()) == {0.0, 1.0}
+    engine.discriminator_gradients(real, engine.generate(z, real))
+
+    def filled(z: Tensor) -> Tensor:
+        told = torch.cat([z, known, known * real.rows], dim=1)
+        for layer in generator.layers:  # type: ignore[union-attr]
+            told = layer(told)
+        return known * real.rows + (1 - known) * told
+
+    of_real, of_fake = judge(real.rows, None, known), judge(filled(z).detach(), None, known)
+    assert_gradients(engine.of_discriminator, 0.5 * (softplus(-of_real).mean() + softplus(of_fake).mean()), judge)
+    before = state.game.rng.get_state()
+    engine.generator_gradients(z, real)
+    state.game.rng.set_state(before)
+    fake, again = filled(z), filled(engine.draw_noise(100))
+    some = known.sum(dim=1) < 64  # of a row that is known there is nothing to tell apart
+    distances = [
+        (a - b)[some].norm(dim=1).sum() / 100 for a, b in ((fake, real.rows), (again, real.rows), (fake, again))
+    ]
+    energy = 0.5 * (distances[0] + distances[1] - distances[2])
+    expected = torch.autograd.grad(softplus(-judge(fake, None, known)).mean() + energy, list(generator.parameters()))
+    for mine, theirs in zip(engine.of_generator, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+def test_missing_data_are_never_known_nor_judged(digits: Dataset) -> None:
+    rows = digits.values(digits.train.stored).clone()
+    gone = torch.rand(rows.shape, generator=torch.Generator().manual_seed(0)) < 0.2
+    holed = replace(digits, train=Split(rows.masked_fill(gone, torch.nan)), divisor=1.0)
+    config = configured("digits-inpainting", "generator.layers.2.bias=0", "training.watch_every=0")
+    engine = AutogradEngine(build_state(config, holed, CPU).game)
+    batch = engine.draw_batch(0)
+    assert batch.observed is not None
+    assert batch.given is not None
+    assert ((batch.given == 1) <= (batch.observed == 1)).all()
+    fake = engine.generate(engine.draw_noise(100), batch)
+    assert bool((fake.rows[batch.observed == 0] == 0).all())
+    assert bool((batch.rows[batch.observed == 0] == 0).all())
+    assert bool(batch.rows.isfinite().all())
 
 
 @pytest.mark.parametrize("norm", ["none", "rows", "weight"])

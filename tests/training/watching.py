@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,20 +15,11 @@ from gantool.config import RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.runs import Run
 from gantool.runs.checkpoint import find_checkpoint
+from gantool.training.record.member import Silent
 from gantool.training.record.metrics import Record
 from gantool.training.state import TrainingState
 
 TIMINGS = ("images_per_second", "seconds")
-
-
-class Silent:
-    """Watches, and says nothing."""
-
-    def on_record(self, record: Record) -> None: ...
-
-    def on_samples(self, step: int, sheet: Path) -> None: ...
-
-    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
 
 
 def silent(run: Run, total_steps: int) -> Silent:

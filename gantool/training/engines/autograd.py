@@ -127,7 +127,8 @@ class AutogradEngine:
         """The generator's loss at z, on these logits of `fake`; `real` are real rows."""
         loss = fake.rows.new_zeros(()) if logits is None else self._of_game(logits, real_logits)
         loss = loss + self._of_encoder(z, fake, real_logits)
-        return loss + self.game.feature_matching * self._feature_distance(real, fake)
+        loss = loss + self.game.feature_matching * self._feature_distance(real, fake)
+        return loss + self.game.energy * self._energy_score(real, fake)
 
     def _of_game(self, logits: Tensor, real_logits: Tensor | None) -> Tensor:
         """The generator's loss in the game itself."""
@@ -159,6 +160,14 @@ class AutogradEngine:
         found: Tensor = features(fake.rows, self.game.rng, fake.given).mean(dim=0)
         distance: Tensor = (found - aim).square().sum()
         return distance
+
+    def _energy_score(self, real: Batch, fake: Batch) -> Tensor | float:
+        """That of `fake` and of as many other draws for the same rows."""
+        if not self.game.energy:
+            return 0.0
+        again = self._pair(self.draw_noise(real.size), real).rows
+        to_truth = _apart(fake.rows, real.rows) + _apart(again, real.rows)
+        return 0.5 * (to_truth - _apart(fake.rows, again)).mean()
 
     def _of_generator(self, loss: Tensor, fake: Tensor) -> Gradients:
         """The generator's gradients; scaled up where `gradient_scale` asks for it."""
@@ -202,7 +211,12 @@ class AutogradEngine:
 
     def _pair(self, z: Tensor, batch: Batch) -> Batch:
         """Generated rows, with what the discriminator is told beside them: the batch's condition, or z itself."""
-        rows: Tensor = self._apply(self.game.generator.network, z, batch.given)
+        told = batch.given
+        if getattr(self.game.generator.network, "fills", 0) and told is not None:
+            told = torch.cat([told, told * batch.rows], dim=1)
+        rows: Tensor = self._apply(self.game.generator.network, z, told)
+        if batch.observed is not None:  # the discriminator compares what the data have
+            rows = rows * batch.observed
         return batch._replace(rows=rows, given=z if self.game.inference.kind == "bigan" else batch.given)
 
     def _apply(self, network: nn.Module, x: Tensor, given: Tensor | None) -> Tensor:
@@ -253,6 +267,11 @@ class AutogradEngine:
             return nullcontext()
         # Autocast would keep a weight's rounded copy until the outermost context ends: without one, it keeps none.
         return torch.autocast(self.game.rng.device.type, self.dtype, cache_enabled=False)
+
+
+def _apart(first: Tensor, second: Tensor) -> Tensor:
+    """‖x − y‖ of each pair of rows [B], with a derivative of 0 where they are equal."""
+    return (first - second).square().sum(dim=1).add(1e-12).sqrt()
 
 
 def _exact(logits: Tensor) -> Tensor:

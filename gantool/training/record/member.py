@@ -33,6 +33,16 @@ class Observer(Protocol):
     def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
 
 
+class Silent:
+    """Watches, and says nothing."""
+
+    def on_record(self, record: Record) -> None: ...
+
+    def on_samples(self, step: int, sheet: Path) -> None: ...
+
+    def on_checkpoint(self, step: int, checkpoint: Path) -> None: ...
+
+
 @dataclass(frozen=True)
 class Intervals:
     """How many iterations lie between two lines of metrics, two sheets and two checkpoints."""

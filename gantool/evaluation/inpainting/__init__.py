@@ -1,0 +1,1 @@
+"""How well what is missing of a row is filled in. Begin with score.py."""
