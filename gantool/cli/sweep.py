@@ -148,19 +148,22 @@ def shown(table: SweepTable, group: str = "") -> Table:
     return Table(("settings", *table.columns, "runs"), tuple(lines))
 
 
-_SHARES = ("good samples", "near-duplicates", "precision", "recall", "1-NN by codes", "1-NN by hidden")
+# How the names of shares begin.
+_SHARES = (
+    "good samples", "near-duplicates", "near copies", "precision", "recall", "1-NN by", "mistakes, ", "class kept",
+)  # fmt: skip
 
 
 def in_words(cell: Cell | None, name: str) -> str:
     """A cell as it is printed: its mean, and its standard error where it has one."""
     if cell is None:
         return "–"
-    percent = name in _SHARES or name.startswith("mistakes, ")
+    percent = name.startswith(_SHARES)
     mean, error = cell.mean, cell.standard_error
     if percent:
         return f"{mean:.1%}" if error is None else f"{mean:.1%} ± {error:.1%}"
     tenths = name in ("modes", "Parzen, nats", "by class, nats")
-    digits = 0 if name.startswith("mistakes of") else 1 if tenths else 2
+    digits = 0 if name.startswith("mistakes o") else 1 if tenths else 4 if name.startswith("RMSE") else 2
     return f"{mean:,.{digits}f}" if error is None else f"{mean:,.{digits}f} ± {error:.{digits}f}"
 
 

@@ -37,8 +37,9 @@ class DataConfig:
     those that are `broken` are left out by name (skip) or refused. A file's images must have this size.
 
     `condition` label has the networks told the class of each row; mask, which of its values are known, and the
-    generator fills in the others: see `mask`. `labels` is how many training labels are known in
-    all, as many of each class, drawn by the run's seed (unset: every label); for the objective k-plus-one.
+    generator fills in the others: see `mask`. `labels` is how many training labels are known in all, as many of each
+    class, drawn by the run's seed (unset: every label); for the objective k-plus-one. `rows` is how many training rows
+    there are at all, as many of each class, drawn by `rows_seed` (in a sweep by the run's seed).
     """
 
     name: str = "digits"
@@ -50,6 +51,8 @@ class DataConfig:
     condition: Literal["none", "label", "mask"] = "none"
     mask: MaskConfig = field(default_factory=MaskConfig)
     labels: int | None = None
+    rows: int | None = None
+    rows_seed: int = 0
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", "a data set's name (see `gantool data list`)", self.name)
@@ -59,6 +62,9 @@ class DataConfig:
             require_count(self.size, "data.size")
         require_choice(self.broken, ("skip", "refuse"), "data.broken")
         require_choice(self.condition, ("none", "label", "mask"), "data.condition")
+        if self.rows is not None:
+            require_count(self.rows, "data.rows")
+        require_count(self.rows_seed, "data.rows_seed", least=0)
         if self.labels is not None:
             require_count(self.labels, "data.labels")
         require_count(self.fold, "data.fold", least=0)

@@ -65,11 +65,12 @@ class TrainingConfig(ReleasedOptions):
     type of the products; weights and momentum are float32 in either. `engine` is plain (autograd), fused (written
     by hand, for fully connected networks; on CUDA in graphs) or auto (fused where it can be).
     `average` is the decay an iteration of a running average of the generator's weights, from which samples are then
-    drawn (ours, not the paper's); 0 keeps none. `last_batch` says whether an epoch's short last batch is dropped or
-    kept. Intervals are in iterations; `sample_every` and `checkpoint_every` 0
-    stand for once an epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. `keep_best` parzen
-    keeps the one of the look with the largest validation log-likelihood, too. Every `watch_every`
-    epochs the samples are looked at, for collapse and likelihood; 0 never looks.
+    drawn (ours, not the paper's); 0 keeps none. `average_discriminator` is the same of the discriminator's, which then
+    classifies and judges once it is trained (Salimans et al. 2016). `last_batch` says whether an epoch's short last
+    batch is dropped or kept. Intervals are in iterations; `sample_every` and `checkpoint_every` 0 stand for once an
+    epoch. The newest `keep_checkpoints` checkpoints are kept; 0 keeps them all. `keep_best` parzen keeps the one of the
+    look with the largest validation log-likelihood, too. Every `watch_every` epochs the samples are looked at, for
+    collapse and likelihood; 0 never looks.
     """
 
     order: UpdateOrder = "alternating"
@@ -85,6 +86,7 @@ class TrainingConfig(ReleasedOptions):
     precision: Precision = "float32"
     engine: EngineName = "auto"
     average: float = 0.0
+    average_discriminator: float = 0.0
     last_batch: Literal["drop", "keep"] = "drop"
     keep_best: Literal["none", "parzen"] = "none"
     log_every: int = 50
@@ -98,7 +100,8 @@ class TrainingConfig(ReleasedOptions):
         require_choice(self.play, tuple(PLAY_NAMES), "training.play")
         require_choice(self.precision, get_args(Precision), "training.precision")
         require_choice(self.engine, get_args(EngineName), "training.engine")
-        require_number(self.average, "training.average", "from 0 to below 1", 0.0, 1.0 - 1e-9)
+        for name in ("average", "average_discriminator"):
+            require_number(getattr(self, name), f"training.{name}", "from 0 to below 1", 0.0, 1.0 - 1e-9)
         require_choice(self.keep_best, ("none", "parzen"), "training.keep_best")
         require_choice(self.last_batch, ("drop", "keep"), "training.last_batch")
         for name in ("k", "pack", "batch_size", "epochs", "log_every"):

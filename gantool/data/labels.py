@@ -49,10 +49,11 @@ def draw_labels(counts: tuple[int, ...], count: int, rng: torch.Generator) -> Te
     return torch.multinomial(shares, count, replacement=True, generator=rng)
 
 
-def few_labels(dataset: Dataset, count: int | None, seed: int) -> Tensor:
+def few_labels(dataset: Dataset, count: int | None, seed: int, name: str = "data.labels") -> Tensor:
     """The training rows whose labels are known [count] int64, in a random order: as many of each class.
 
-    None: all rows. Raises UsageError where the classes cannot have as many each.
+    None: all rows. `name` is the field that asks for them. Raises UsageError where the classes cannot have as many
+    each.
     """
     classes = len(require_classes(dataset))
     labels = dataset.train.labels
@@ -62,12 +63,12 @@ def few_labels(dataset: Dataset, count: int | None, seed: int) -> Tensor:
     if count is None:
         return order
     if count % classes or count == 0:
-        raise UsageError(f"data.labels must be a multiple of {classes}, as many of each class, but is {count}.")
+        raise UsageError(f"{name} must be a multiple of {classes}, as many of each class, but is {count}.")
     each = count // classes
     chosen = [order[labels[order] == label][:each] for label in range(classes)]
     for label, rows in enumerate(chosen):
         if len(rows) < each:
-            raise UsageError(f"data.labels asks for {each:,} rows of each class, and class {label} has {len(rows):,}.")
+            raise UsageError(f"{name} asks for {each:,} rows of each class, and class {label} has {len(rows):,}.")
     rows = torch.cat(chosen)
     return rows[torch.randperm(count, generator=rng, device="cpu")]
 

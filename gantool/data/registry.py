@@ -172,7 +172,29 @@ def load_dataset(config: DataConfig, *, root: Path | None = None, offline: bool 
         from gantool.data.fetch import download
 
         download(entry.remote, folder, offline=offline)
-    dataset = entry.load(config, folder)
+    dataset = _few_rows(entry.load(config, folder), config)
     if config.norm is None and config.scale != "symmetric":
         return dataset
     return replace(dataset, norm=config.norm, symmetric=config.scale == "symmetric")
+
+
+def _few_rows(dataset: Dataset, config: DataConfig) -> Dataset:
+    """The data set with `data.rows` of its training rows: as many of each class, where there are classes."""
+    if config.rows is None:
+        return dataset
+    import torch
+
+    from gantool.data.dataset import Split
+    from gantool.data.labels import count_labels, few_labels
+    from gantool.seeds import derive_seed
+
+    train = dataset.train
+    if config.rows > len(train):
+        raise UsageError(f"data.rows must be {len(train):,} or less, the training rows of {dataset.name}.")
+    if count_labels(train):
+        chosen = few_labels(dataset, config.rows, config.rows_seed, "data.rows")
+    else:
+        rng = torch.Generator().manual_seed(derive_seed(config.rows_seed, "few rows"))
+        chosen = torch.randperm(len(train), generator=rng)[: config.rows]
+    labels = None if train.labels is None else train.labels[chosen]
+    return replace(dataset, train=Split(train.stored[chosen].contiguous(), labels))

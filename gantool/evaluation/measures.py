@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from gantool.evaluation.augmentation.score import AugmentationSettings, augmentation_of
+from gantool.evaluation.augmentation.table import augmentation_tables
 from gantool.evaluation.bayes.score import BayesSettings, bayes_of
 from gantool.evaluation.bayes.table import bayes_tables
 from gantool.evaluation.diversity.score import DiversitySettings, diversity_of
@@ -31,7 +33,8 @@ from gantool.tables import Table
 class Measure(NamedTuple):
     """`name` is the word in evaluations.jsonl and on the command line; `score` makes a result of a subject; `headline`
     are the few figures that stand for a record, by their names in the table of a sweep; `tables` makes those of a
-    record that the terminal and the report show.
+    record that the terminal and the report show. `repeated` are the settings that a record repeats, beside num_samples
+    and seed: another record is made where they differ.
 
     A result is a frozen dataclass with the fields `run`, `step` and `seconds`, and `to_dict` for --json.
     """
@@ -41,6 +44,7 @@ class Measure(NamedTuple):
     score: Callable[[Subject, Any, Progress], Any]
     headline: Callable[[Mapping[str, Any]], dict[str, float | None]]
     tables: Callable[[Mapping[str, Any]], list[Table]]
+    repeated: tuple[str, ...] = ()
 
 
 def _of_parzen(record: Mapping[str, Any]) -> dict[str, float | None]:
@@ -54,16 +58,23 @@ def _of_features(record: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _of_diversity(record: Mapping[str, Any]) -> dict[str, float | None]:
-    modes = record.get("modes")
-    if not modes:
-        return {"near-duplicates": record["duplicates"]["near_share"]}
-    names = {"captured": "modes", "high_quality": "good samples", "kl": "reverse KL"}
-    return {shown: modes.get(name) for name, shown in names.items()}
+    modes, copies = record.get("modes"), record.get("memorisation") or {}
+    found: dict[str, float | None] = {}
+    if modes:
+        names = {"captured": "modes", "high_quality": "good samples", "kl": "reverse KL"}
+        found = {shown: modes.get(name) for name, shown in names.items()}
+    if not modes or modes.get("high_quality") is None:
+        found |= {"near-duplicates": record["duplicates"]["near_share"], "near copies": copies.get("close_share")}
+    return found
 
 
 def _of_bayes(record: Mapping[str, Any]) -> dict[str, float | None]:
     own = [line for line in record["predictions"] if line["name"] == "these samples"]
     return {f"mistakes, σ by {line['chosen_by']}": line["error"] for line in own}
+
+
+def _of_augmentation(record: Mapping[str, Any]) -> dict[str, float | None]:
+    return {f"mistakes on {line['name']}": line["wrong"] for line in record["lessons"]}
 
 
 def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
@@ -72,7 +83,11 @@ def _of_labels(record: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _of_inpainting(record: Mapping[str, Any]) -> dict[str, float | None]:
     own, mask = record["fillings"][0], record["mask"]
-    return {f"RMSE, {mask}": own["rmse"], f"energy, {mask}": own["energy_score"], f"class, {mask}": own["agreement"]}
+    return {
+        f"RMSE, {mask}": own["rmse"],
+        f"energy score, {mask}": own["energy_score"],
+        f"class kept, {mask}": own["agreement"],
+    }
 
 
 def _of_inference(record: Mapping[str, Any]) -> dict[str, float | None]:
@@ -91,8 +106,9 @@ MEASURES = {
         Measure("parzen", ParzenSettings, parzen_of, _of_parzen, parzen_tables),
         Measure("features", FeatureSettings, features_of, _of_features, distance_tables),
         Measure("inference", InferenceSettings, inference_of, _of_inference, inference_tables),
-        Measure("inpainting", InpaintingSettings, inpainting_of, _of_inpainting, inpainting_tables),
+        Measure("inpainting", InpaintingSettings, inpainting_of, _of_inpainting, inpainting_tables, ("mask", "draws")),
         Measure("labels", LabelsSettings, labels_of, _of_labels, labels_tables),
+        Measure("augmentation", AugmentationSettings, augmentation_of, _of_augmentation, augmentation_tables),
         Measure("bayes", BayesSettings, bayes_of, _of_bayes, bayes_tables),
         Measure("diversity", DiversitySettings, diversity_of, _of_diversity, diversity_tables),
     )

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gantool.config.masks import parse_mask
+from gantool.evaluation.augmentation.score import AugmentationSettings
+from gantool.evaluation.bayes.score import BayesSettings
+from gantool.evaluation.diversity.score import DiversitySettings
+from gantool.evaluation.features.sources import FeatureSettings
 from gantool.evaluation.inference.score import InferenceSettings
+from gantool.evaluation.inpainting.score import InpaintingSettings
 from gantool.evaluation.labels.score import LabelsSettings
 from gantool.evaluation.parzen.score import ParzenSettings
-from gantool.sweep.plan import Sweep, point_of
+from gantool.sweep.plan import Point, Sweep, point_of
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,14 @@ class Study:
     reading: str
 
 
+_OURS = point_of("mnist-conditional", (), "mnist-conditional")
+
+
 def _conditional(folder: Path, seeds: int, quick: bool) -> Sweep:
-    preset, settings = ("digits-conditional", ("training.steps=150",)) if quick else ("cgan", ())
-    return Sweep((point_of(preset, settings, preset),), folder, seeds)
+    if quick:
+        return Sweep((point_of("digits-conditional", ("training.steps=150",), "digits-conditional"),), folder, seeds)
+    unit = point_of("cgan", ("noise.distribution=uniform",), "cgan, z of variance 1", most_seeds=1)
+    return Sweep((_OURS, point_of("cgan", (), "cgan"), unit), folder, seeds)
 
 
 def _by_parzen(quick: bool) -> tuple[tuple[str, Any], ...]:
@@ -75,10 +86,14 @@ INFERENCE = Study(
 
 
 def _labels(folder: Path, seeds: int, quick: bool) -> Sweep:
-    counts = ("100",) if quick else ("100", "20", "1000")
-    length = ("training.steps=100",) if quick else ()
-    points = [point_of("k-plus-one", (f"data.labels={count}", *length), f"{count} labels") for count in counts]
-    return Sweep(tuple(points), folder, seeds)
+    if quick:
+        return Sweep((point_of("k-plus-one", ("training.steps=100",), "100 labels"),), folder, seeds)
+    counts = ("20", "1000", "all")
+    others = [
+        point_of("k-plus-one", () if count == "all" else (f"data.labels={count}",), f"{count} labels", most_seeds=1)
+        for count in counts
+    ]
+    return Sweep((point_of("k-plus-one", (), "100 labels"), *others), folder, seeds)
 
 
 LABELS = Study(
@@ -94,4 +109,108 @@ LABELS = Study(
     "Each seed draws its own labelled rows. 40 epochs of 50,000 rows.",
 )
 
-STUDIES = {"conditional": CONDITIONAL, "inference": INFERENCE, "labels": LABELS}
+
+def _inpainting(folder: Path, seeds: int, quick: bool) -> Sweep:
+    preset, settings = ("digits-inpainting", ("training.steps=150",)) if quick else ("inpainting", ())
+    return Sweep((point_of(preset, settings, preset),), folder, seeds)
+
+
+def _by_holes(quick: bool) -> tuple[tuple[str, Any], ...]:
+    masks = ("half:right", "random:0.5", "box:4" if quick else "box:14")
+    count = 100 if quick else 1_000
+    return tuple(("inpainting", InpaintingSettings(num_samples=count, mask=parse_mask(mask))) for mask in masks)
+
+
+INPAINTING = Study(
+    "All conditionals: what is missing of test rows, filled in 10 times",
+    _inpainting,
+    _by_holes,
+    (
+        ("the mean of the 20 nearest training rows, half:right", "0.193", "500 test rows; single draws √2 times that"),
+        ("the nearest training row, half:right", "0.258", "the same"),
+        ("the training mean, half:right", "0.262", "the same"),
+    ),
+    "RMSE of the mean of 10 draws over missing pixels; the energy score of single draws, the less the better; class: "
+    "the share of draws that a classifier takes for their row's class.",
+)
+
+
+def _augmentation(folder: Path, seeds: int, quick: bool) -> Sweep:
+    common = ("training.keep_best=none", "training.watch_every=0")
+    if quick:
+        own = ("data.rows=100", "training.batch_size=50", "training.steps=150", "training.watch_every=0")
+        return Sweep((point_of("digits-conditional", own, "100 rows"),), folder, seeds)
+    points = [
+        point_of("mnist-conditional", (f"data.rows={rows}", "training.steps=5000", *common), f"{rows:,} rows")
+        for rows in (100, 1_000, 10_000)
+    ]
+    return Sweep(tuple(points), folder, seeds)
+
+
+AUGMENTATION = Study(
+    "More training data: mistakes of a classifier on n real rows, with 10,000 generated ones, and on these alone",
+    _augmentation,
+    lambda quick: (("augmentation", AugmentationSettings(num_samples=500 if quick else 10_000)),),
+    (),
+    "The generator saw the same n labelled rows and nothing else; each seed draws its own. Real rows are repeated "
+    "until there are as many as generated ones. The same small classifier and test rows throughout.",
+)
+
+
+def _bayes(folder: Path, seeds: int, quick: bool) -> Sweep:
+    return _conditional(folder, seeds, True) if quick else Sweep((_OURS,), folder, seeds)
+
+
+BAYES = Study(
+    "Prediction by Bayes' rule: p(c | x) from a Parzen window on the samples of each class",
+    _bayes,
+    lambda quick: (("bayes", BayesSettings(num_samples=1_000 if quick else 10_000)),),
+    (
+        ("1,000 training rows a class", "5.3 %; 5.6, 0.19", "mistakes; −log p(c | x) at p(x)'s σ, and at σ = 1"),
+        ("all training rows", "3.30 %; 3.44, 0.11", "the same"),
+    ),
+    "The share of mistakes on test rows, with σ chosen for p(x) and for p(c | x) on validation rows.",
+)
+
+
+def _prior(folder: Path, seeds: int, quick: bool) -> Sweep:
+    if quick:
+        tree = [("uniform", 2), ("gaussian", 16)]
+        points = [_prior_point("digits", name, size, ("training.steps=150",)) for name, size in tree]
+        return Sweep(tuple(points), folder, seeds)
+    tree = [("uniform", 100), ("gaussian", 100), ("spherical", 100), *(("uniform", n) for n in (1, 2, 10, 30, 300))]
+    points = [_prior_point("mnist-average", name, size, ("training.epochs=25",)) for name, size in tree]
+    return Sweep(tuple(points), folder, seeds)
+
+
+def _prior_point(preset: str, name: str, size: int, settings: tuple[str, ...]) -> Point:
+    return point_of(preset, (f"noise.distribution={name}", f"noise.dimension={size}", *settings), f"{name}, {size}")
+
+
+def _by_all(quick: bool) -> tuple[tuple[str, Any], ...]:
+    count = 1_000 if quick else 10_000
+    return (
+        ("parzen", ParzenSettings(num_samples=count, references=False)),
+        ("diversity", DiversitySettings(num_samples=count)),
+        ("features", FeatureSettings(num_samples=count)),
+    )
+
+
+PRIOR = Study(
+    "The noise prior: its distribution and its dimension",
+    _prior,
+    _by_all,
+    (),
+    "Near copies: the share of samples nearer to a training row than the nearest 1 % of test rows are, 1 % for samples "
+    "that know none by heart. Recall: the share of test rows within reach of the samples, by a classifier's features.",
+)
+
+STUDIES = {
+    "conditional": CONDITIONAL,
+    "inference": INFERENCE,
+    "inpainting": INPAINTING,
+    "labels": LABELS,
+    "augmentation": AUGMENTATION,
+    "bayes": BAYES,
+    "prior": PRIOR,
+}

@@ -118,7 +118,8 @@ class Run:
             own, pack = self.config.discriminator, self.config.training.pack
             condition = conditions_of(self.config, self.data.label_counts, self.data.dimension)[1]
             empty = build_discriminator(own, self.data.shape, torch.Generator(), pack, condition)
-            self._load(empty, "discriminator", step)
+            averaged = self.config.training.average_discriminator
+            self._load(empty, "average_discriminator" if averaged else "discriminator", step)
             return empty.to(device).eval()
 
     def sample(

@@ -16,12 +16,13 @@ from gantool.errors import UsageError
 
 @dataclass(frozen=True)
 class Point:
-    """A row of the table: its name, and one configuration, whose seed is not used."""
+    """A row of the table: its name, and one configuration, whose seed is not used; at `most_seeds`, where given."""
 
     label: str
     config: RunConfig
     settings: tuple[str, ...] = ()
     group: str = ""
+    most_seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,21 @@ class Sweep:
             raise UsageError("There is nothing to sweep: give --vary KEY=A,B once or more.")
 
     def configs(self, point: Point) -> list[RunConfig]:
-        """The point's configuration at each seed."""
-        training = point.config.training
-        return [replace(point.config, training=replace(training, seed=seed)) for seed in range(self.seeds)]
+        """The point's configuration at each seed, which also draws the rows of `data.rows`."""
+        training, data = point.config.training, point.config.data
+
+        def at(seed: int) -> RunConfig:
+            own = data if data.rows is None else replace(data, rows_seed=seed)
+            return replace(point.config, training=replace(training, seed=seed), data=own)
+
+        return [at(seed) for seed in range(min(self.seeds, point.most_seeds or self.seeds))]
 
 
-def point_of(preset: str, settings: Sequence[str], label: str, group: str = "") -> Point:
+def point_of(preset: str, settings: Sequence[str], label: str, group: str = "", most_seeds: int | None = None) -> Point:
     """A preset with `--set` items. UsageError where there is no such preset or an item does not fit."""
     tree = read_tree(preset_text(preset), f"the preset {preset}")
     apply_settings(tree, settings)
-    return Point(label, build_config(tree), tuple(settings), group)
+    return Point(label, build_config(tree), tuple(settings), group, most_seeds)
 
 
 def grid(tree: dict[str, Any], vary: Sequence[str]) -> tuple[Point, ...]:

@@ -42,8 +42,8 @@ def run_sweep(
     number of the signal that stopped it, if one did. Raises GantoolError where a run failed otherwise than by
     diverging.
     """
-    cells = [(index, seed) for seed in range(sweep.seeds) for index in range(len(sweep.points))]
     configs = [sweep.configs(point) for point in sweep.points]
+    cells = [(index, seed) for seed in range(sweep.seeds) for index, own in enumerate(configs) if seed < len(own)]
     jobs = [
         Job(number, _label(sweep.points[index], seed), configs[index][seed], sweep.folder, tuple(measures), place)
         for number, (index, seed) in enumerate(cells)

@@ -79,7 +79,7 @@ def tabulate(
 ) -> SweepTable:
     """`done` holds, by point and seed, what became of each run that was reached."""
     rows = tuple(
-        _row(point, [done.get((index, seed)) for seed in range(sweep.seeds)])
+        _row(point, [done.get((index, seed)) for seed in range(len(sweep.configs(point)))])
         for index, point in enumerate(sweep.points)
     )
     columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))

@@ -19,7 +19,7 @@ import torch
 from gantool.config import DataConfig, RunConfig
 from gantool.data import Dataset, load_dataset
 from gantool.errors import GantoolError
-from gantool.evaluation.measures import measure
+from gantool.evaluation.measures import MEASURES, measure
 from gantool.evaluation.recording import record
 from gantool.evaluation.subject import Place, subject_of_run
 from gantool.runs import Run
@@ -173,9 +173,10 @@ def _measured(run: Run, name: str, settings: Any, place: Place) -> dict[str, Any
     """The run's record of this measure at these settings, of the last step or, where one is kept, of the best look's;
     measured where there is none."""
     step = run.best_step() if run.config.training.keep_best == "parzen" else run.latest_step()
-    for found in run.scores():
-        own = (found.get("measure"), found.get("num_samples"), found.get("seed"), found.get("step"))
-        if own == (name, settings.num_samples, settings.seed, step):
+    names = ("num_samples", "seed", *MEASURES[name].repeated)
+    wanted = {key: str(getattr(settings, key)) for key in names} | {"step": str(step)}
+    for found in run.scores(name):
+        if {key: str(found.get(key)) for key in wanted} == wanted:
             return found
     result: dict[str, Any] = measure(name, subject_of_run(run, place, "test", step), settings).to_dict()
     record(run, result)

@@ -1,4 +1,5 @@
-"""A running average of the generator's weights, to draw samples from: not the paper's, and off unless asked for.
+"""A running average of a network's weights, to draw samples from or to classify by: not the paper's, and off unless
+asked for.
 
 w̄ ← d·w̄ + (1 − d)·w with d = min(decay, (1 + t)/(3 + t)) at iteration t: until the decay is reached, the average is over
 about the last half of the run, and the first weights are forgotten as it grows (Shamir and Zhang 2013).

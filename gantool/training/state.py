@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,18 @@ GROUPS = ("generator", "discriminator", "optimizer", "rng")
 
 @dataclass
 class TrainingState:
-    """The game, how many iterations of it have been played, and the average of the generator's weights, if any."""
+    """The game, how many iterations of it have been played, and running averages of weights: `average` of the
+    generator's, `average_discriminator` of the discriminator's, where they are kept."""
 
     game: Game
     batches: BatchStream
     step: int = 0
-    average: WeightAverage | None = None
+    averages: dict[str, WeightAverage] = field(default_factory=dict)
+
+    @property
+    def average(self) -> WeightAverage | None:
+        """That of the generator's weights."""
+        return self.averages.get("average")
 
     @property
     def batches_per_epoch(self) -> int:
@@ -46,8 +52,8 @@ class TrainingState:
     def advance(self, iterations: int = 1) -> None:
         """Counts iterations that were played: with an average no more than up to the next that it takes in."""
         self.step += iterations
-        if self.average:
-            self.average.see(self.step)
+        for average in self.averages.values():
+            average.see(self.step)
 
     def epoch_at(self, step: int) -> int:
         """The epoch, from 1, in which iteration `step` (from 0) draws its first batch."""
@@ -64,16 +70,16 @@ class TrainingState:
     def put_back(self, groups: Groups) -> None:
         """Takes everything from a copy, in place. RuntimeError or KeyError where it is of another configuration."""
         self.game.put_back(groups)
-        if self.average:
-            self.average.network.load_state_dict(groups["average"])
+        for name, average in self.averages.items():
+            average.network.load_state_dict(groups[name])
 
     def _groups(self) -> Groups:
-        average = {"average": self.average.network.state_dict()} if self.average else {}
-        return average | self.game.groups()
+        averages = {name: average.network.state_dict() for name, average in self.averages.items()}
+        return averages | self.game.groups()
 
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint. GantoolError where it is damaged or of another configuration."""
-        checkpoint = read_checkpoint(path, (*GROUPS, "average") if self.average else GROUPS)
+        checkpoint = read_checkpoint(path, (*GROUPS, *self.averages))
         try:
             self.put_back(checkpoint.groups)
         except (RuntimeError, KeyError) as error:
@@ -135,8 +141,11 @@ def build_state(
         consensus=training.consensus,
         pack=training.pack,
     )
-    average = WeightAverage(game.generator.network, training.average) if training.average else None
-    return TrainingState(game, batches, average=average)
+    kept = {"average": game.generator.network, "average_discriminator": game.discriminator.network}
+    averages = {
+        name: WeightAverage(network, decay) for name, network in kept.items() if (decay := getattr(training, name))
+    }
+    return TrainingState(game, batches, averages=averages)
 
 
 def _draw_networks(config: RunConfig, dataset: Dataset) -> tuple[Generator, Discriminator]:

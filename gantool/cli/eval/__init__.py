@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gantool.cli.eval import bayes, diversity, features, labels, parzen
+from gantool.cli.eval import augmentation, bayes, diversity, features, labels, parzen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,3 +25,4 @@ app.command("features")(features.features)
 app.command("diversity")(diversity.diversity)
 app.command("labels")(labels.labels)
 app.command("bayes")(bayes.bayes)
+app.command("augmentation")(augmentation.augmentation)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 ABOUT = {
     "conditional": "Learn p(x | class) with the conditional GAN's net, and score it overall and by class.",
     "inference": "Learn z from x: BiGAN, and regression on samples, alone or with the generator's help.",
-    "labels": "Classify MNIST with 100, 20 and 1,000 labels, by a discriminator of K + 1 classes.",
+    "inpainting": "Fill in what is missing of MNIST's images, and of tables, beside the nearest rows.",
+    "augmentation": "Train a classifier on few real rows, with and without generated ones.",
+    "bayes": "Predict classes by Bayes' rule from a conditional generator's samples.",
+    "prior": "Vary the noise prior: uniform, gaussian or spherical, of 1 to 300 dimensions.",
+    "labels": "Classify MNIST with 100, 20, 1,000 and all labels, by a discriminator of K + 1 classes.",
 }
 
 
@@ -61,7 +65,8 @@ def _print(study: Study, table: SweepTable, path: Path) -> None:
     say()
     show(shown(table))
     say()
-    show(Table(("published", "figure", "from"), study.published))
-    say()
+    if study.published:
+        show(Table(("published", "figure", "from"), study.published))
+        say()
     note(f"Mean ± standard error over {table.seeds} seeds. {study.reading}")
     say(f"Written to {path}.")

@@ -199,7 +199,6 @@ def _configured(path: Path, rows: int, settings: TableSettings) -> RunConfig:
         "data.name": "array",
         "data.path": str(path),
         "generator.layers.2.bias": 0.0,
-        "objective.energy": 10.0,  # few rows: the discriminator soon knows them
         "training.batch_size": min(100, rows),
         "training.steps": length,
         "training.sample_every": length,
