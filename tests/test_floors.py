@@ -15,6 +15,7 @@ PACKAGE = Path(gantool.__file__).parent
 FLOORS = {
     "cli": 5, "__main__": 5,
     "training": 4, "evaluation": 4, "bench": 4, "report": 4, "reproduce": 4, "sweep": 4, "theory": 4, "doctor": 4,
+    "imputation": 4,
     "runs": 3, "sampling": 3, "pictures": 3, "inference": 3,
     "numerics": 2, "models": 2, "nn": 2, "data": 2, "objectives": 2,
     "ops": 1, "config": 1, "errors": 1, "files": 1, "seeds": 1, "isolation": 1, "locks": 1,
@@ -26,6 +27,7 @@ FLOORS = {
 BESIDE = {
     "__main__": {"cli"},
     "bench": {"training"},
+    "imputation": {"evaluation", "training"},
     "report": {"evaluation"},
     "reproduce": {"evaluation", "sweep", "training"},
     "sweep": {"evaluation", "training"},

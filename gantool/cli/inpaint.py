@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gantool.config.masks import MaskConfig
-    from gantool.evaluation.inpainting.numeric import TableResult
     from gantool.evaluation.inpainting.score import InpaintingResult
+    from gantool.imputation import TableResult
     from gantool.runs import Run
 
 _FILES = "Output"
@@ -197,8 +197,8 @@ def _of_table(
     from gantool.cli.stages import shown_progress
     from gantool.config.masks import parse_mask
     from gantool.data.formats.numeric_csv import read_csv, write_csv
-    from gantool.evaluation.inpainting.numeric import TableSettings, fill_table
     from gantool.files import check_output, replacing
+    from gantool.imputation import TableSettings, fill_table
 
     chosen = parse_mask(mask or "random:0.2")
     if chosen.kind != "random":

@@ -191,7 +191,7 @@ def _few_rows(dataset: Dataset, config: DataConfig) -> Dataset:
     train = dataset.train
     if config.rows > len(train):
         raise UsageError(f"data.rows must be {len(train):,} or less, the training rows of {dataset.name}.")
-    if count_labels(train):
+    if len(count_labels(train)) > 1:
         chosen = few_labels(dataset, config.rows, config.rows_seed, "data.rows")
     else:
         rng = torch.Generator().manual_seed(derive_seed(config.rows_seed, "few rows"))

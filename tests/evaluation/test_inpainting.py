@@ -15,9 +15,9 @@ from gantool.data import Dataset
 from gantool.data.formats.numeric_csv import NumericTable, read_csv, write_csv
 from gantool.data.masks import draw_known
 from gantool.errors import UsageError
-from gantool.evaluation.inpainting.numeric import TableSettings, fill_table
 from gantool.evaluation.inpainting.rivals import mean_fill, neighbour_draws
 from gantool.evaluation.inpainting.score import filling
+from gantool.imputation import TableSettings, fill_table
 from gantool.sampling import complete
 from gantool.training.session import start_run
 

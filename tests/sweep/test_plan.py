@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,14 @@ def test_seeds_differ_and_nothing_else_does() -> None:
     (point,) = grid(tree(), ["training.k=2"])
     configs = Sweep((point,), Path("x"), seeds=3).configs(point)
     assert [config.training.seed for config in configs] == [0, 1, 2]
-    assert len({str(config).replace(f"seed={config.training.seed}", "") for config in configs}) == 1
+    assert all(replace(config, training=replace(config.training, seed=0)) == configs[0] for config in configs)
+
+
+def test_few_rows_are_drawn_by_the_seed_and_a_point_may_have_fewer_seeds() -> None:
+    (point,) = grid(tree(), ["data.rows=50"])
+    assert [config.data.rows_seed for config in Sweep((point,), Path("x"), seeds=3).configs(point)] == [0, 1, 2]
+    once = replace(point, most_seeds=1)
+    assert len(Sweep((once,), Path("x"), seeds=3).configs(once)) == 1
 
 
 def test_a_sweep_of_nothing_is_refused() -> None:
