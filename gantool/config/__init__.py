@@ -1,7 +1,13 @@
 """What a run is: its configuration, checked on construction, and where it comes from. Standard library only."""
 
 from gantool.config.layers import LAYER_KINDS, DenseConfig, LayerConfig, MaxoutConfig
-from gantool.config.networks import BranchesConfig, GeneratorConfig, InferenceConfig, NetworkConfig
+from gantool.config.networks import (
+    BranchesConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    InferenceConfig,
+    NetworkConfig,
+)
 from gantool.config.objective import ObjectiveConfig, PenaltyConfig
 from gantool.config.optimizer import OptimizerConfig, PlayerOptimizer
 from gantool.config.schema import DataConfig, NoiseConfig, RunConfig
@@ -13,6 +19,7 @@ __all__ = [
     "BranchesConfig",
     "DataConfig",
     "DenseConfig",
+    "DiscriminatorConfig",
     "DiscriminatorSteps",
     "GeneratorConfig",
     "InferenceConfig",

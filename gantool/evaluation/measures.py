@@ -33,8 +33,8 @@ from gantool.tables import Table
 class Measure(NamedTuple):
     """`name` is the word in evaluations.jsonl and on the command line; `score` makes a result of a subject; `headline`
     are the few figures that stand for a record, by their names in the table of a sweep; `tables` makes those of a
-    record that the terminal and the report show. `repeated` are the settings that a record repeats, beside num_samples
-    and seed: another record is made where they differ.
+    record that the terminal and the report show. `repeated` names settings that a record holds, beside num_samples and
+    seed: a sweep takes a record for its own only where all of them are equal.
 
     A result is a frozen dataclass with the fields `run`, `step` and `seconds`, and `to_dict` for --json.
     """

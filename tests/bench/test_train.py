@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gantool.bench.plain_loop import PlainLoop, unknown
 from gantool.bench.train import _operations, _repeated, _replicas_problem
-from gantool.config import DataConfig, NetworkConfig, RunConfig
+from gantool.config import DataConfig, DiscriminatorConfig, RunConfig
 from gantool.config.sources import build_config, preset_text, read_tree
 from gantool.data import load_dataset
 from gantool.models import build_discriminator, build_generator, draw_noise
@@ -114,4 +114,4 @@ def test_what_the_plain_loop_does_not_know_is_said() -> None:
 
 def without_dropout(config: RunConfig) -> RunConfig:
     layers = tuple(replace(layer, keep=1.0, keep_scale=1.0) for layer in config.discriminator.layers)
-    return replace(config, discriminator=NetworkConfig(layers))
+    return replace(config, discriminator=DiscriminatorConfig(layers))

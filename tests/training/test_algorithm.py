@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from gantool.config import (
     DenseConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
     LayerConfig,
     MaxoutConfig,
-    NetworkConfig,
     NoiseConfig,
     ObjectiveConfig,
     OptimizerConfig,
@@ -53,8 +54,8 @@ def make_config(order: str, objective: str, k: int) -> RunConfig:
     return RunConfig(
         name="tiny",
         about="",
-        generator=NetworkConfig(generator),
-        discriminator=NetworkConfig(discriminator),
+        generator=GeneratorConfig(generator),
+        discriminator=DiscriminatorConfig(discriminator),
         noise=NoiseConfig("uniform", NOISE),
         optimizer=OptimizerConfig(
             learning_rate=0.3, decay=1.01, momentum=0.5, final_momentum=0.7, momentum_saturates=3

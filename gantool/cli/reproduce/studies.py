@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "conditional": "Learn p(x | class) with the conditional GAN's net, and score it overall and by class.",
     "inference": "Learn z from x: BiGAN, and regression on samples, alone or with the generator's help.",
-    "inpainting": "Fill in what is missing of MNIST's images, and of tables, beside the nearest rows.",
+    "inpainting": "Fill in what is missing of MNIST's images, beside the nearest training rows.",
     "augmentation": "Train a classifier on few real rows, with and without generated ones.",
     "bayes": "Predict classes by Bayes' rule from a conditional generator's samples.",
     "prior": "Vary the noise prior: uniform, gaussian or spherical, of 1 to 300 dimensions.",

@@ -57,10 +57,14 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class LabelsResult:
-    """The mistakes of each classifier, and what they stand on. `split_hash` is equal for equal sets of known rows."""
+    """The mistakes of each classifier, and what they stand on: a linear head on at most `num_samples` known rows.
+
+    `split_hash` is equal for equal sets of known rows.
+    """
 
     dataset: str
     split: str
+    num_samples: int
     labels: int
     classes: int
     split_hash: str
@@ -105,6 +109,7 @@ def labels_of(subject: Subject, settings: LabelsSettings, progress: Progress = s
     return LabelsResult(
         dataset=dataset.name,
         split="test",
+        num_samples=settings.num_samples,
         labels=len(known),
         classes=classes,
         split_hash=split_hash(known),
