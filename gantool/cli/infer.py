@@ -33,7 +33,8 @@ SampleCount = Annotated[int, typer.Option("--num-samples", "--n", help="Rows and
 Seed = Annotated[int, typer.Option(help="Draws the rows, the samples, and the search's beginnings.")]
 
 
-def _file(help_text: str) -> Any:
+def file_option(help_text: str) -> Any:
+    """An option that names a file to write."""
     return typer.Option(metavar="FILE", help=help_text, show_default=False, rich_help_panel=_FILES)
 
 
@@ -46,9 +47,9 @@ def infer(
     split: SplitName = "test",
     method: MethodName = "network",
     num_samples: SampleCount = 1_000,
-    sheet: Annotated[Path | None, _file("A PNG: each row beside its reconstruction, the first 60.")] = None,
-    interpolate: Annotated[Path | None, _file("A PNG: from each row to the next through their codes.")] = None,
-    out: Annotated[Path | None, _file("The codes: .npz.")] = None,
+    sheet: Annotated[Path | None, file_option("A PNG: each row beside its reconstruction, the first 60.")] = None,
+    interpolate: Annotated[Path | None, file_option("A PNG: from each row to the next through their codes.")] = None,
+    out: Annotated[Path | None, file_option("The codes: .npz.")] = None,
     seed: Seed = 0,
     step: Step = None,
     runs_dir: RunsFolder = Path("runs"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantool.cli.command import command
-from gantool.cli.infer import RunsFolder, SplitName, Step
+from gantool.cli.infer import RunsFolder, SplitName, Step, file_option
 from gantool.cli.options import Output, RunName, Where
 from gantool.cli.terminal import say, show, tell, warn
 from gantool.errors import UsageError
@@ -21,7 +21,25 @@ if TYPE_CHECKING:
     from gantool.imputation import TableResult
     from gantool.runs import Run
 
-_FILES = "Output"
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your images, as after `gantool eval parzen --samples`; or a .csv of numbers: its model is trained here.",
+        show_default="the run's data",
+    ),
+]
+MaskName = Annotated[
+    str | None,
+    typer.Option(
+        help="What is missing: random:SHARE, half:left, right, top or bottom, box:PIXELS, any; or a .npy file, one "
+        "mask for each image or one for all, that is not 0 where a value is missing.",
+        show_default="half:right; for a .csv random:0.2, of the known values, to score by",
+    ),
+]
+Draws = Annotated[int, typer.Option(help="How often each row is filled in: the answer is a distribution.")]
+RowCount = Annotated[int, typer.Option("--num-samples", "--n", help="Rows to fill in, at most.")]
+Steps = Annotated[int, typer.Option(help="Training steps, for a .csv alone.")]
+Seed = Annotated[int, typer.Option(help="Draws rows, masks and noise.")]
 
 
 @command
@@ -29,45 +47,15 @@ def inpaint(
     where: Where,
     output: Output,
     run: RunName = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your images, as after `gantool eval parzen --samples`; or a .csv of numbers, whose model is trained "
-            "here.",
-            show_default="the run's data",
-        ),
-    ] = None,
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            help="What is missing: random:SHARE, half:left, right, top or bottom, box:PIXELS, any, or a file: a .npy "
-            "of the images' shape, or of one, that is not 0 where values are missing.",
-            show_default="half:right; of a table random:0.2, to score by",
-        ),
-    ] = None,
-    draws: Annotated[int, typer.Option(help="How often each row is filled in: the answer is a distribution.")] = 10,
-    num_samples: Annotated[int, typer.Option("--num-samples", "--n", help="Rows to fill in, at most.")] = 500,
-    steps: Annotated[int, typer.Option(help="Of a table: the length of the training.")] = 3_000,
+    data: DataFile = None,
+    mask: MaskName = None,
+    draws: Draws = 10,
+    num_samples: RowCount = 500,
+    steps: Steps = 3_000,
     split: SplitName = "test",
-    sheet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A PNG: rows, their holes, draws, and their mean.",
-            show_default=False,
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The draws: .npz; of a table the mean of the draws as .csv, or all as .npz.",
-            show_default=False,
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Draws rows, masks and noise.")] = 0,
+    sheet: Annotated[Path | None, file_option("A PNG: rows, their holes, draws, and their mean.")] = None,
+    out: Annotated[Path | None, file_option("The draws: .npz; for a .csv their mean as .csv, or all as .npz.")] = None,
+    seed: Seed = 0,
     step: Step = None,
     runs_dir: RunsFolder = Path("runs"),
 ) -> None:
